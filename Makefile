@@ -1,0 +1,51 @@
+# Everything a contributor or a newcomer types. `make up` and `make test` need Python 3.11 and make.
+
+PYTHON ?= python3
+VENV := .venv
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+PY := $(VENV)/bin/python
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url
+
+.PHONY: up demo test check bench lock clean
+
+up: $(VENV)/.up  ## run the platform in the foreground
+	$(VENV)/bin/cdp up
+
+demo: $(VENV)/.up  ## play a real dataset through the whole system
+	$(VENV)/bin/cdp demo
+
+check: $(VENV)/.dev  ## seconds: style, types, layout, unit tests
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m pytest tests/unit -q
+
+test: check  ## everything; what is missing on this machine is skipped with the reason
+	HYPOTHESIS_PROFILE=full $(PY) -m pytest tests -q
+
+bench: $(VENV)/.dev  ## the figures, each beside its floor
+	$(PY) -m bench
+
+lock: $(UV)  ## pin everything again, by version and hash, without addresses
+	$(COMPILE) --upgrade pyproject.toml --extra dev -o requirements-dev.lock
+	$(COMPILE) --upgrade pyproject.toml -c requirements-dev.lock -o requirements.lock
+
+$(VENV)/.up: requirements.lock pyproject.toml | $(UV)
+	test -x $(PY) || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --compile-bytecode --python $(PY) --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(PY) --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(UV)
+	test -x $(PY) || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --compile-bytecode --python $(PY) --require-hashes -r requirements-dev.lock
+	$(UV) pip install --quiet --python $(PY) --no-deps -e .
+	touch $@ $(VENV)/.up
+
+.tools/bin/uv:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
+
+clean:
+	rm -rf $(VENV) .tools .cdp node_modules

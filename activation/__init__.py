@@ -1,0 +1,1 @@
+"""Handing audiences over: destinations, the delivery ledger, connectors."""

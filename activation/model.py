@@ -1,0 +1,129 @@
+"""Deliveries as values: what is planned for a change, when to try again, what is sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from cdp.events import Instant, ProfileId
+from cdp.times import SECOND, iso
+
+Kind: TypeAlias = Literal["entered", "left"]
+State: TypeAlias = Literal["requested", "refused", "sending", "sent", "retrying", "parked"]
+
+_NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
+FIRST_WAIT = 1.0  # seconds; doubles with every try
+LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where audiences go. `segments` empty means all of them."""
+
+    key: str
+    kind: str
+    url: str
+    segments: tuple[str, ...] = ()
+    purpose: str = ""  # empty: the segment's own
+    max_attempts: int = 8
+    timeout: float = 10.0
+    enabled: bool = True
+
+
+class Entry(NamedTuple):
+    """An entry into or exit from a segment, as the ledger of changes has it."""
+
+    offset: int
+    segment: str
+    purpose: str
+    profile: ProfileId
+    kind: Kind
+    at: Instant
+
+
+class Delivery(NamedTuple):
+    """One message for one destination; its id is derived from its cause."""
+
+    id: bytes
+    destination: str
+    profile: ProfileId
+    segment: str
+    kind: Kind
+    at: Instant
+    purpose: str
+    state: State = "requested"
+    attempts: int = 0
+
+
+class Outcome(NamedTuple):
+    """What came of one try."""
+
+    delivered: bool
+    status: int | None
+    reason: str
+    retry_after: float | None = None  # seconds, as the destination asked
+
+
+def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[Delivery]:
+    """Which deliveries follow from these entries and exits.
+
+    To tell a destination that somebody left is always allowed: it is how a withdrawal takes effect.
+    """
+    return [
+        Delivery(
+            delivery_id(destination.key, entry.offset),
+            destination.key,
+            entry.profile,
+            entry.segment,
+            entry.kind,
+            entry.at,
+            "necessary" if entry.kind == "left" else destination.purpose or entry.purpose,
+        )
+        for entry in entries
+        for destination in destinations
+        if destination.enabled
+        and (not destination.segments or entry.segment in destination.segments)
+    ]
+
+
+def delivery_id(destination: str, change: int) -> bytes:
+    """The same cause gives the same id, so doing it again is a no-op."""
+    return uuid.uuid5(_NAMESPACE, f"{destination}/{change}").bytes
+
+
+def wait_seconds(attempts: int, asked: float | None, chance: float) -> float:
+    """Exponential back-off with full jitter; `chance` is uniform in [0, 1).
+
+    Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. What the
+    destination asked for with Retry-After is the least.
+    """
+    ceiling: float = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(attempts, 20))
+    return max(asked or 0.0, chance * ceiling)
+
+
+def after(
+    delivery: Delivery, outcome: Outcome, destination: Destination, now: Instant, chance: float
+) -> tuple[State, Instant | None]:
+    """The next state, and when it is due again."""
+    if outcome.delivered:
+        return "sent", None
+    if delivery.attempts >= destination.max_attempts:
+        return "parked", None
+    wait = min(wait_seconds(delivery.attempts, outcome.retry_after, chance), LONGEST_WAIT)
+    return "retrying", now + round(wait * SECOND)
+
+
+def body(delivery: Delivery, view: Mapping[str, Any]) -> dict[str, Any]:
+    """What a webhook receives."""
+    return {
+        "type": f"segment.{delivery.kind}",
+        "timestamp": iso(delivery.at),
+        "data": {
+            "segment": delivery.segment,
+            "profile_id": view.get("profile_id"),
+            "identifiers": view.get("identifiers", {}),
+            "traits": view.get("traits", {}) if delivery.kind == "entered" else {},
+        },
+    }

@@ -1,0 +1,1 @@
+"""The management API: profiles, segments, consent, destinations, quarantine, health."""

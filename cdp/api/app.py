@@ -1,0 +1,56 @@
+"""The HTTP application: collector and management API in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CollectorRegistry
+
+from activation.schema import DestinationSchema
+from cdp import __version__
+from cdp.api import health, openapi, problems
+from cdp.api.consent import Consent
+from cdp.api.destinations import Destinations
+from cdp.api.parts import Parts
+from cdp.api.profiles import Profiles
+from cdp.api.quarantine import Quarantine, ReplaySchema
+from cdp.api.segments import Segments
+from cdp.collect.cors import CollectorCors
+from cdp.collect.routes import Collecting
+from cdp.forms import Form
+from consent.schema import DecisionSchema, PurposeSchema
+from profiles.schema import SegmentSchema
+
+FORMS: tuple[type[Form], ...] = (
+    SegmentSchema,
+    DecisionSchema,
+    PurposeSchema,
+    DestinationSchema,
+    ReplaySchema,
+)
+
+
+def create(
+    parts: Parts,
+    collecting: Collecting,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+) -> FastAPI:
+    """All routes, the collector's first: they carry the load."""
+    app = FastAPIOffline(
+        title="Customer data platform",
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.include_router(collecting.router())
+    for resource in (Profiles, Segments, Consent, Destinations, Quarantine):
+        app.include_router(resource(parts).router())
+    app.include_router(health.router(parts, CollectorRegistry()))
+    problems.install(app)
+    openapi.install(app, FORMS)
+    app.add_middleware(CollectorCors)
+    return app

@@ -1,0 +1,189 @@
+"""Destinations, and the ledger of what was delivered to them."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+import identity.store as identity_store
+from activation import store
+from activation.model import Destination
+from activation.schema import DestinationSchema
+from activation.store import Listed
+from cdp.api import openapi, pages, refs, samples
+from cdp.api.parts import Parts
+from cdp.api.routes import Routes
+from cdp.errors import Invalid, NotFound
+from cdp.forms import load
+from cdp.times import from_datetime, iso, to_datetime
+
+_STATES = ("requested", "refused", "sending", "sent", "retrying", "parked")
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Destinations and deliveries."""
+
+    parts: Parts
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        routes = Routes("/api/v1", "Activation", self.parts.keys)
+        routes.get(
+            "/destinations",
+            self.list_destinations,
+            "destinations:read",
+            openapi.read("All destinations", samples.DESTINATIONS),
+        )
+        routes.put(
+            "/destinations/{key}",
+            self.put_destination,
+            "destinations:write",
+            openapi.write(
+                "Define a destination", "DestinationSchema", samples.DESTINATION, named="key"
+            ),
+        )
+        routes.get(
+            "/destinations/{key}",
+            self.get_destination,
+            "destinations:read",
+            openapi.read("One destination", samples.DESTINATION, named="key"),
+        )
+        routes.delete(
+            "/destinations/{key}",
+            self.delete_destination,
+            "destinations:write",
+            openapi.delete("Delete a destination; its deliveries stay in the ledger"),
+        )
+        routes.get(
+            "/deliveries",
+            self.list_deliveries,
+            "destinations:read",
+            openapi.read("The delivery ledger", samples.DELIVERIES, takes="deliveries"),
+        )
+        return routes.router
+
+    async def list_destinations(self, request: Request) -> Response:
+        """Every destination."""
+        async with self.parts.database.transaction() as connection:
+            found = await store.destinations(connection)
+        return pages.json({"destinations": [_shown(each.destination) for each in found]})
+
+    async def put_destination(self, request: Request) -> Response:
+        """Create or change one; a new secret is told once."""
+        key = refs.key(request)
+        loaded, _ = load(DestinationSchema(), await pages.read_body(request))
+        secret = loaded.pop("secret", None)
+        segments = tuple(loaded.pop("segments"))
+        destination = Destination(key=key, segments=segments, **loaded)
+        async with self.parts.database.transaction() as connection:
+            if destination.purpose:
+                await refs.known_purpose(connection, destination.purpose)
+            known_before = await store.find(connection, key)
+            if secret is None and known_before is not None:
+                sealed = known_before.secret
+            else:
+                secret = secret or new_secret()
+                sealed = self.parts.vault.system.seal(secret.encode(), b"secret" + key.encode())
+            await store.put(connection, destination, sealed)
+        shown = _shown(destination)
+        return pages.json(shown | {"secret": secret} if secret else shown)
+
+    async def get_destination(self, request: Request) -> Response:
+        """One destination."""
+        async with self.parts.database.transaction() as connection:
+            found = await store.find(connection, refs.key(request))
+        if found is None:
+            raise NotFound("there is no such destination")
+        return pages.json(_shown(found.destination))
+
+    async def delete_destination(self, request: Request) -> Response:
+        """Remove one."""
+        async with self.parts.database.transaction() as connection:
+            if not await store.delete(connection, refs.key(request)):
+                raise NotFound("there is no such destination")
+        return Response(status_code=204)
+
+    async def list_deliveries(self, request: Request) -> Response:
+        """The ledger."""
+        return pages.json(await _deliveries(self.parts, request))
+
+
+async def _deliveries(parts: Parts, request: Request) -> dict[str, Any]:
+    query = request.query_params
+    state, most = query.get("state"), pages.limit(request)
+    if state is not None and state not in _STATES:
+        raise Invalid(f"state must be one of {', '.join(_STATES)}", field="state")
+    destination = query.get("destination")
+    if destination is not None and "\x00" in destination:
+        raise Invalid("destination must be a key", field="destination")
+    async with parts.database.transaction() as connection:
+        profiles = None
+        if "profile" in query:
+            profile = await refs.profile_of(connection, query["profile"], parts.vault.subject)
+            # A profile's former ids are the ids of its nodes: their deliveries are its own.
+            nodes = await identity_store.nodes_of(connection, [profile])
+            profiles = nodes.get(profile, [])
+        found = await store.listed(
+            connection,
+            profiles=profiles,
+            destination=destination,
+            state=state,
+            after=_position(request),
+            limit=most,
+        )
+    position = None
+    if len(found) == most:
+        last = found[-1]
+        position = from_datetime(last.created_at).to_bytes(8) + last.delivery.id
+    deliveries = [_told(each) for each in found]
+    return {"deliveries": deliveries, "next": pages.next_cursor(position)}
+
+
+def _position(request: Request) -> tuple[datetime, bytes]:
+    after = pages.cursor(request)
+    if not after:
+        return datetime(1970, 1, 1, tzinfo=UTC), b""
+    try:
+        return to_datetime(int.from_bytes(after[:8])), after[8:]
+    except OverflowError:
+        raise Invalid("cursor must be the `next` of an earlier page", field="cursor") from None
+
+
+def new_secret() -> str:
+    """A signing secret in the form of Standard Webhooks."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _shown(destination: Destination) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(destination)
+    return shown
+
+
+def _told(listed: Listed) -> dict[str, Any]:
+    delivery = listed.delivery
+    return {
+        "id": str(uuid.UUID(bytes=delivery.id)),
+        "destination": delivery.destination,
+        "profile_id": str(uuid.UUID(bytes=delivery.profile)),
+        "segment": delivery.segment,
+        "change": delivery.kind,
+        "at": iso(delivery.at),
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "purpose": delivery.purpose,
+        "consent": listed.consent,
+        "reason": listed.reason,
+        "status": listed.status,
+        "next_attempt_at": iso(listed.due) if listed.due else None,
+        "created_at": iso(from_datetime(listed.created_at)),
+        "updated_at": iso(from_datetime(listed.updated_at)),
+    }

@@ -1,0 +1,62 @@
+"""Pages and bodies: limits, opaque cursors, and answers as JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
+from cdp.errors import Invalid, TooLarge
+
+MAX_BODY = 1 << 20  # bytes of what people write by hand
+
+
+def limit(request: Request, *, default: int = 100, most: int = 1000) -> int:
+    """How many entries a page has."""
+    return whole_number(request, "limit", default, 1, most)
+
+
+def whole_number(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A number in the query string."""
+    raw = request.query_params.get(name)
+    if raw is None:
+        return default
+    digits = raw.removeprefix("-")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
+        raise Invalid(f"{name} must be a whole number", field=name)
+    if not least <= int(raw) <= most:
+        raise Invalid(f"{name} must be from {least} to {most}", field=name)
+    return int(raw)
+
+
+def cursor(request: Request) -> bytes:
+    """Where the last page ended; empty for the first page."""
+    raw = request.query_params.get("cursor", "")
+    try:
+        return base64.urlsafe_b64decode(raw.encode("ascii"))
+    except (binascii.Error, ValueError):
+        raise Invalid("cursor must be the `next` of an earlier page", field="cursor") from None
+
+
+def next_cursor(position: bytes | None) -> str | None:
+    """A position as callers see it."""
+    return None if position is None else base64.urlsafe_b64encode(position).decode()
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, within the bound."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise TooLarge(f"the body is over {MAX_BODY} bytes")
+    return body
+
+
+def json(content: object, status: int = 200) -> Response:
+    """An answer."""
+    body = msgspec.json.encode(content)
+    return Response(body, status_code=status, media_type="application/json")

@@ -1,0 +1,92 @@
+"""Errors as answers: application/problem+json (RFC 9457), and what SDKs expect on theirs."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from cdp.errors import Overloaded, ProblemError, StoreUnavailable
+
+_RETRY_SECONDS = 1
+
+log = structlog.get_logger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(error.retry_after)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="cdp"'
+    more = {"field": error.field, "errors": error.errors}
+    return answer(request, error.status, error.title, error.detail, headers=headers, more=more)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("store_unavailable", path=_route(request), error=str(error))
+    headers = {"Retry-After": str(_RETRY_SECONDS)}
+    detail = "the store does not answer; send again later"
+    return answer(request, 503, "Unavailable", detail, headers=headers)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers or {})
+    return answer(request, error.status_code, title, str(error.detail), headers=headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """A bug of ours; the server logs it with its trace, the caller gets no inside view."""
+    log.error("unexpected", path=_route(request), error=type(error).__name__)
+    return answer(request, 500, "Internal error", "this is a fault of the platform; it is logged")
+
+
+def answer(
+    request: Request,
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
+) -> Response:
+    """A problem document; on the collector's routes an object with `code` and `message`.
+
+    RudderStack's Python SDK takes a 400 without these two for a network error, and retries.
+    """
+    if request.url.path.startswith("/api/v1"):
+        content: dict[str, Any] = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            **{name: value for name, value in (more or {}).items() if value},
+        }
+        media_type = "application/problem+json"
+    else:
+        content = {"code": title.lower().replace(" ", "_"), "message": detail}
+        media_type = "application/json"
+    body = msgspec.json.encode(content)
+    return Response(body, status_code=status, headers=headers, media_type=media_type)
+
+
+def _route(request: Request) -> str:
+    """The route's pattern, not its path: a path may name a person."""
+    route = request.scope.get("route")
+    return str(getattr(route, "path", "unknown"))

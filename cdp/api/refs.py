@@ -1,0 +1,62 @@
+"""How people and things are named in a request: `namespace:value`, a profile's id, a key."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from fastapi import Request
+
+import consent.store as consent_store
+import identity.store as identity_store
+from cdp.db import Connection
+from cdp.errors import Invalid, NotFound
+from cdp.events import Identifier, ProfileId
+from consent.schema import KEY_PATTERN
+from identity.identifiers import namespace_of, normalised
+
+PROFILE_ID = "profile_id"
+
+
+def identifier(ref: str) -> Identifier | ProfileId:
+    """The identifier or profile id that a path names; Invalid if it names neither."""
+    namespace, separator, value = ref.partition(":")
+    if not separator or namespace == PROFILE_ID:
+        try:
+            return uuid.UUID(value or namespace).bytes
+        except ValueError:
+            raise Invalid(
+                "name a person as namespace:value, like email:ada@example.com, or by profile id",
+                field="ref",
+            ) from None
+    named = normalised(namespace_of(namespace), value)
+    if named is None:
+        raise Invalid(f"{value!r} cannot be a value of {namespace}", field="ref")
+    return named
+
+
+async def profile_of(
+    connection: Connection, ref: str, hashed: Callable[[str, str], bytes]
+) -> ProfileId:
+    """The profile that this person has now; NotFound if nobody was ever seen under this name."""
+    named = identifier(ref)
+    node = hashed(*named) if isinstance(named, Identifier) else named
+    profile = await identity_store.profile_of(connection, node)
+    if profile is None:
+        raise NotFound(f"nobody has been seen as {ref}")
+    return profile
+
+
+def key(request: Request) -> str:
+    """The key in the path."""
+    found: str = request.path_params["key"]
+    if not KEY_PATTERN.fullmatch(found):
+        raise Invalid("a key has lower-case letters, digits, - and _, at most 64", field="key")
+    return found
+
+
+async def known_purpose(connection: Connection, purpose: str) -> None:
+    """Invalid, naming those there are, if there is no such purpose."""
+    known = [each.key for each in await consent_store.purposes(connection)]
+    if purpose not in known:
+        raise Invalid(f"purpose: unknown; known are {', '.join(known)}", field="purpose")

@@ -1,0 +1,202 @@
+"""Segments: define, read, and pull their members and changes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from cdp.api import openapi, pages, refs, samples
+from cdp.api.parts import Parts
+from cdp.api.routes import Routes
+from cdp.db import Connection
+from cdp.errors import NotFound
+from cdp.forms import load
+from cdp.times import from_datetime, iso
+from profiles import audience, segments
+from profiles.audience import Member
+from profiles.schema import SegmentSchema
+from profiles.segments import Segment
+
+_NDJSON = "application/x-ndjson"
+_STREAM_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Everything about segments."""
+
+    parts: Parts
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        routes = Routes("/api/v1/segments", "Segments", self.parts.keys)
+        routes.get(
+            "",
+            self.list_segments,
+            "segments:read",
+            openapi.read("All segments", samples.SEGMENTS),
+        )
+        routes.put(
+            "/{key}",
+            self.put_segment,
+            "segments:write",
+            openapi.write("Define a segment", "SegmentSchema", samples.SEGMENT, named="key"),
+        )
+        routes.get(
+            "/{key}",
+            self.get_segment,
+            "segments:read",
+            openapi.read("One segment", samples.SEGMENT, named="key"),
+        )
+        routes.delete(
+            "/{key}",
+            self.delete_segment,
+            "segments:write",
+            openapi.delete("Delete a segment; what was decided stays in the ledger"),
+        )
+        routes.get(
+            "/{key}/members",
+            self.get_members,
+            "segments:read",
+            openapi.read(
+                "Pull the audience: pages, or everything as NDJSON",
+                samples.MEMBERS,
+                named="key",
+                takes="members",
+                ndjson=True,
+            ),
+        )
+        routes.get(
+            "/{key}/changes",
+            self.get_changes,
+            "segments:read",
+            openapi.read(
+                "Entries and exits since a cursor", samples.CHANGES, named="key", takes="changes"
+            ),
+        )
+        return routes.router
+
+    async def list_segments(self, request: Request) -> Response:
+        """Every segment."""
+        async with self.parts.database.transaction() as connection:
+            found = await segments.listed(connection)
+        return pages.json({"segments": [shown(segment) for segment in found]})
+
+    async def put_segment(self, request: Request) -> Response:
+        """Create or change one."""
+        key = refs.key(request)
+        loaded, written = load(SegmentSchema(), await pages.read_body(request))
+        async with self.parts.database.transaction() as connection:
+            await refs.known_purpose(connection, loaded["purpose"])
+            where = written["where"]
+            await segments.put(connection, key, loaded["name"], loaded["purpose"], where)
+            found = await _found(connection, key)
+        return pages.json(shown(found))
+
+    async def get_segment(self, request: Request) -> Response:
+        """One segment."""
+        async with self.parts.database.transaction() as connection:
+            return pages.json(shown(await _found(connection, refs.key(request))))
+
+    async def delete_segment(self, request: Request) -> Response:
+        """Remove one."""
+        key = refs.key(request)
+        async with self.parts.database.transaction() as connection:
+            if not await segments.delete(connection, key):
+                raise NotFound(f"there is no segment {key}")
+        return Response(status_code=204)
+
+    async def get_members(self, request: Request) -> Response:
+        """The audience, page by page or as one stream."""
+        include = request.query_params.get("include", "identifiers").split(",")
+        after, most = pages.cursor(request), pages.limit(request)
+        async with self.parts.database.transaction() as connection:
+            segment = await _found(connection, refs.key(request))
+            if _NDJSON in request.headers.get("accept", ""):
+                lines = _lines(self.parts, segment.id, include)
+                return StreamingResponse(lines, media_type=_NDJSON)
+            page = await audience.members(connection, segment.id, after=after, limit=most)
+            members = await _members(self.parts, connection, page, include)
+        last = page[-1].profile if len(page) == most else None
+        return pages.json({"members": members, "next": pages.next_cursor(last)})
+
+    async def get_changes(self, request: Request) -> Response:
+        """Entries and exits."""
+        after = pages.whole_number(request, "after", -1, -1, 1 << 62)
+        most = pages.limit(request)
+        async with self.parts.database.transaction() as connection:
+            segment = await _found(connection, refs.key(request))
+            moves = await audience.changes(connection, segment.key, after=after, limit=most)
+        told = [
+            {
+                "offset": move.offset,
+                "profile_id": str(uuid.UUID(bytes=move.profile)),
+                "change": "entered" if move.entered else "left",
+                "at": iso(move.at),
+                "cause": move.cause,
+            }
+            for move in moves
+        ]
+        return pages.json({"changes": told, "next": moves[-1].offset if moves else after})
+
+
+def shown(segment: Segment) -> dict[str, Any]:
+    """A segment as the API shows it."""
+    return {
+        "key": segment.key,
+        "name": segment.name,
+        "purpose": segment.purpose,
+        "where": segment.wanted,
+        "state": "live" if segment.build_state == "done" else "building",
+        "size": segment.size,
+        "version": segment.version,
+        "created_at": iso(from_datetime(segment.created_at)),
+        "updated_at": iso(from_datetime(segment.updated_at)),
+    }
+
+
+async def _found(connection: Connection, key: str) -> Segment:
+    segment = await segments.find(connection, key)
+    if segment is None:
+        raise NotFound(f"there is no segment {key}")
+    return segment
+
+
+async def _members(
+    parts: Parts, connection: Connection, page: Sequence[Member], include: Sequence[str]
+) -> list[dict[str, Any]]:
+    views = {}
+    if include != ["none"]:
+        views = await parts.people.load(connection, [member.profile for member in page])
+    return [
+        {
+            "profile_id": str(uuid.UUID(bytes=member.profile)),
+            "since": iso(member.since),
+            **{
+                name: views[member.profile][name]
+                for name in ("identifiers", "traits")
+                if name in include and member.profile in views
+            },
+        }
+        for member in page
+    ]
+
+
+async def _lines(parts: Parts, segment: int, include: Sequence[str]) -> AsyncIterator[bytes]:
+    """Every member, page after page: memory stays flat, and no transaction is held open."""
+    encoder = msgspec.json.Encoder()
+    after = b""
+    while True:
+        async with parts.database.transaction() as connection:
+            page = await audience.members(connection, segment, after=after, limit=_STREAM_PAGE)
+            members = await _members(parts, connection, page, include)
+        yield encoder.encode_lines(members)
+        if len(page) < _STREAM_PAGE:
+            return
+        after = page[-1].profile

@@ -1,0 +1,1 @@
+"""The collector: the tracking HTTP contract that SDKs of several vendors speak."""

@@ -1,0 +1,68 @@
+"""Reads an HTTP request the way the contract wants it read: bounded, inflated, attributed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.requests import ClientDisconnect, Request
+
+from cdp.collect.collector import Visit
+from cdp.collect.inflate import MAX_BODY, inflate, too_large
+from cdp.collect.keys import write_keys
+from cdp.collect.normalise import decoded_anonymous_id, masked_ip
+from cdp.collect.wire import Body, parse
+from cdp.errors import Invalid
+
+
+async def read_body(request: Request) -> bytes:
+    """The plain body; 413 over the limit, however it is sent."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise too_large()
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise Invalid("the body was cut off") from None
+    return inflate(b"".join(chunks))
+
+
+async def read_messages(request: Request, *, batch: bool) -> Body:
+    """The messages in the body."""
+    return parse(await read_body(request), batch=batch)
+
+
+class Visitors:
+    """Tells from a request who sends it; `proxies` are the addresses whose word counts for IPs."""
+
+    def __init__(self, proxies: Iterable[str]) -> None:
+        self._proxies = frozenset(proxies)
+
+    def visit(self, request: Request, kind: str, body_key: object, *, browser: bool) -> Visit:
+        """What the request says beside its body."""
+        headers = request.headers
+        origin = headers.get("origin", "")
+        ip = ""
+        if browser or origin:
+            ip = masked_ip(self.address(request), headers.get("x-ip-policy"))
+        return Visit(
+            route=request.url.path,
+            kind=kind,
+            keys=write_keys(body_key, headers, request.query_params.get("writeKey")),
+            origin=origin,
+            anonymous_id=decoded_anonymous_id(headers.get("anonymousid")),
+            ip=ip,
+            gpc=headers.get("sec-gpc") == "1",
+            strict=headers.get("x-strict-mode") == "1",
+        )
+
+    def address(self, request: Request) -> str:
+        """The client's address: the last one in X-Forwarded-For that is not a trusted proxy."""
+        peer = request.client.host if request.client else ""
+        if peer not in self._proxies:
+            return peer
+        hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
+        outside = [hop for hop in hops if hop and hop not in self._proxies]
+        return outside[-1] if outside else peer

@@ -1,0 +1,99 @@
+"""The facts that the domains share: an event as the log keeps it, and the names of the topics."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, cast, get_args
+
+import msgspec
+
+SubjectId: TypeAlias = bytes  # 16 bytes: the keyed hash of an identifier
+ProfileId: TypeAlias = bytes  # 16 bytes: the SubjectId of a profile's earliest-seen identifier
+Instant: TypeAlias = int  # microseconds since 1970, UTC
+
+EVENTS = "events"  # keyed by subject
+TOUCHED = "touched"  # keyed by profile
+DELIVERIES = "deliveries"  # keyed by destination and profile
+TOPICS = (EVENTS, TOUCHED, DELIVERIES)
+
+# The stored names of what can happen. They are ours for ever; classes may be renamed.
+EventType: TypeAlias = Literal[
+    "track", "page", "screen", "identify", "group", "alias", "merge", "consent"
+]
+EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
+
+SCHEMA = 1  # of the stored form of Event; `decode` brings older ones up to it
+
+
+class Box(Protocol):
+    """A subject's data key, as the pipeline hands it to the domains."""
+
+    def pack(self, plain: bytes, context: bytes) -> bytes:
+        """Compress and seal; `context` says what this is."""
+
+    def unpack(self, sealed: bytes, context: bytes) -> bytes:
+        """Open and decompress; Unreadable if the key or the context does not fit."""
+
+
+class Identifier(NamedTuple):
+    """One name of a person, normalised: `("email", "ada@example.com")`."""
+
+    namespace: str
+    value: str
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One thing that happened, as the SDK told it, cleaned and completed once at the edge.
+
+    `timestamp` is the client's word, corrected for its clock; absent identifiers are empty.
+    """
+
+    schema: int
+    type: EventType
+    id: bytes  # 16 bytes: the keyed hash of source and message id
+    source: int
+    message_id: str
+    timestamp: Instant
+    received_at: Instant
+    name: str = ""
+    user_id: str = ""
+    anonymous_id: str = ""
+    previous_id: str = ""
+    group_id: str = ""
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    integrations: dict[str, Any] = {}
+    original_timestamp: Instant | None = None
+    sent_at: Instant | None = None
+    extra: dict[str, Any] = {}
+
+    @property
+    def at(self) -> Instant:
+        """When it happened: nothing can have happened after we received it."""
+        return min(self.timestamp, self.received_at)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """The stored form: MessagePack of the fields in order, the schema number first."""
+    return _encoder.encode(event)
+
+
+def decode(stored: bytes) -> Event:
+    """Read any stored form, whatever its age."""
+    return _decoder.decode(stored)
+
+
+def event_name(event: Event) -> str:
+    """The name an event is counted under; empty for calls that are not behaviour."""
+    if event.type == "track":
+        return event.name
+    return event.type if event.type in {"page", "screen"} else ""
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """The value if it is a JSON object, else an empty one: SDK contexts hold anything."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -1,0 +1,157 @@
+"""What happens by the clock: timers, retries, builds, trimming. One scheduler does it at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+import activation.store as delivery_store
+import profiles.store as profile_store
+from cdp import times
+from cdp.builds import Builder
+from cdp.db import Database
+from cdp.errors import StoreUnavailable
+from cdp.events import DELIVERIES, TOUCHED
+from cdp.log import store as log_store
+from cdp.log.store import Message
+from cdp.stream import checkpoints
+
+_LEADER_LOCK = 0xCD8
+_SLICE = 2000
+_TICK = 0.25  # seconds; exits by time happen within it
+_TRIM_SECONDS = 5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The jobs, each a bounded piece of work that may run at any time, and again."""
+
+    database: Database
+    partitions: int
+    builder: Builder
+
+    async def fire_timers(self) -> None:
+        """Touch the profiles whose memberships may have changed by time alone."""
+        while True:
+            async with self.database.transaction() as connection:
+                due = await profile_store.take_due(connection, times.now(), _SLICE)
+                messages = [Message(TOUCHED, profile, b"timer") for profile in due]
+                await log_store.emit(connection, messages, self.partitions)
+            if len(due) < _SLICE:
+                return
+
+    async def retry_deliveries(self) -> None:
+        """Put deliveries that are due again back on their topic."""
+        while True:
+            async with self.database.transaction() as connection:
+                due = await delivery_store.take_due(connection, times.now(), _SLICE)
+                messages = [
+                    Message(DELIVERIES, each.destination.encode() + each.profile, each.id)
+                    for each in due
+                ]
+                await log_store.emit(connection, messages, self.partitions)
+            if len(due) < _SLICE:
+                return
+
+    async def build(self) -> None:
+        """Bring changed definitions in, as far as that goes now."""
+        while await self.builder.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
+
+    async def trim(self) -> None:
+        """Delete what the outbox's consumers have handled."""
+        async with self.database.transaction() as connection:
+            await checkpoints.trim(connection)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Lead until told to stop, or until a job fails for good, which is raised."""
+        async with self.database.driver() as session:
+            if not await _lead(session, stop):
+                return
+            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            scheduler = self._scheduler(failed)
+            scheduler.start()
+            stopping = asyncio.create_task(stop.wait())
+            leading = asyncio.create_task(_until_lost(session))
+            try:
+                ends: set[asyncio.Future[Any]] = {stopping, leading, failed}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                scheduler.shutdown(wait=False)
+                stopping.cancel()
+                leading.cancel()
+            if failed.done():
+                failed.result()
+            if leading.done() and not stop.is_set():
+                raise StoreUnavailable("the session that makes this the only scheduler is gone")
+
+    def _scheduler(self, failed: asyncio.Future[None]) -> AsyncIOScheduler:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+
+        def every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+            scheduler.add_job(
+                _patient(job),
+                "interval",
+                seconds=seconds,
+                id=job.__name__,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+
+        every(_TICK, self.fire_timers)
+        every(_TICK, self.retry_deliveries)
+        every(_TICK, self.build)
+        every(_TRIM_SECONDS, self.trim)
+
+        def on_error(event: JobExecutionEvent) -> None:
+            if not failed.done():
+                failed.set_exception(event.exception)
+
+        scheduler.add_listener(on_error, EVENT_JOB_ERROR)
+        return scheduler
+
+
+def _patient(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """A store that is away for a moment is no failure: the job comes round again."""
+
+    async def run() -> None:
+        try:
+            await job()
+        except StoreUnavailable as error:
+            log.warning("store_unavailable", job=job.__name__, error=str(error))
+
+    return run
+
+
+async def _lead(session: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> bool:
+    """Wait until this process is the one that schedules."""
+    while not stop.is_set():
+        cursor = await session.execute("select pg_try_advisory_lock(%s)", (_LEADER_LOCK,))
+        row = await cursor.fetchone()
+        if row and row[0]:
+            return True
+        try:
+            async with asyncio.timeout(1.0):
+                await stop.wait()
+        except TimeoutError:
+            continue
+    return False
+
+
+async def _until_lost(session: psycopg.AsyncConnection[Any]) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        try:
+            await session.execute("select 1")
+        except psycopg.Error:
+            return

@@ -1,0 +1,1 @@
+"""The event log: append-only, sealed, with dense offsets; the only truth the platform has."""

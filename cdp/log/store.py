@@ -1,0 +1,212 @@
+"""The log's SQL: append with dense offsets, read back, and the outbox of internal topics.
+
+A head row per partition is locked in sorted order and bumped in the transaction of the insert,
+so offsets have no gaps and become visible in order.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from cdp.db import Connection, named
+from cdp.events import EVENTS, Instant, SubjectId
+
+_LOCK_HEADS = named(
+    """
+    select partition, next_offset from heads
+     where topic = :topic and partition = any(:partitions)
+     order by partition for update
+    """
+)
+_KNOWN = named("select id from events where id = any(:ids)")
+_INSERT = named(
+    """
+    insert into events (partition, "offset", id, subject, source, at, received_at, consent, payload)
+    select p, o, i, s, src, to_timestamp(a / 1e6), to_timestamp(r / 1e6), c, x
+      from unnest(cast(:partitions as int[]), cast(:offsets as bigint[]), cast(:ids as bytea[]),
+                  cast(:subjects as bytea[]), cast(:sources as int[]), cast(:ats as bigint[]),
+                  cast(:received as bigint[]), cast(:consents as bool[]),
+                  cast(:payloads as bytea[])) u(p, o, i, s, src, a, r, c, x)
+    """
+)
+_MOVE_HEADS = named(
+    """
+    update heads h set next_offset = u.o
+      from unnest(cast(:partitions as int[]), cast(:offsets as bigint[])) u(p, o)
+     where h.topic = :topic and h.partition = u.p
+    """
+)
+_EMIT = named(
+    """
+    with src as (
+        select * from unnest(cast(:topics as text[]), cast(:partitions as int[]),
+                             cast(:keys as bytea[]), cast(:values as bytea[]))
+                      with ordinality u(topic, partition, key, value, ord)),
+    counted as (select topic, partition, count(*) as n from src group by 1, 2),
+    locked as (
+        select h.topic, h.partition from heads h join counted using (topic, partition)
+         order by 1, 2 for update of h),
+    moved as (
+        update heads h set next_offset = h.next_offset + c.n
+          from counted c join locked using (topic, partition)
+         where h.topic = c.topic and h.partition = c.partition
+        returning h.topic, h.partition, h.next_offset - c.n as base)
+    insert into outbox (topic, partition, "offset", key, value)
+    select s.topic, s.partition,
+           m.base + row_number() over (partition by s.topic, s.partition order by s.ord) - 1,
+           s.key, s.value
+      from src s join moved m using (topic, partition)
+    """
+)
+_READ_EVENTS = named(
+    """
+    select e.partition, e."offset", e.subject, e.id, e.payload
+      from unnest(cast(:partitions as int[]), cast(:offsets as bigint[])) w(p, o)
+     cross join lateral (
+        select * from events where partition = w.p and "offset" >= w.o
+         order by "offset" limit :limit) e
+    """
+)
+_READ_OUTBOX = named(
+    """
+    select b.partition, b."offset", b.key, b.value
+      from unnest(cast(:partitions as int[]), cast(:offsets as bigint[])) w(p, o)
+     cross join lateral (
+        select * from outbox where topic = :topic and partition = w.p and "offset" >= w.o
+         order by "offset" limit :limit) b
+    """
+)
+_CONSENT_TAIL = named(
+    """
+    select e."offset", e.subject, e.id, e.payload
+      from events e join checkpoints c on c.topic = 'events' and c.partition = e.partition
+     where e.consent and e.subject = any(:subjects) and e."offset" >= c.next_offset
+    """
+)
+_CONSENT_HISTORY = named(
+    """
+    select "offset", subject, id, payload from events
+     where consent and subject = any(:subjects) order by at, id
+    """
+)
+_NOTIFY = named("select pg_notify('cdp', :topic)")
+
+
+class Sealed(NamedTuple):
+    """A fact ready to be stored."""
+
+    id: bytes
+    subject: SubjectId
+    source: int
+    at: Instant
+    received_at: Instant
+    consent: bool  # it carries consent decisions: gates and histories find it by index
+    payload: bytes
+
+
+class Record(NamedTuple):
+    """One record of a topic, as an agent gets it."""
+
+    offset: int
+    key: bytes
+    id: bytes  # of the event; empty on internal topics
+    value: bytes
+
+
+class Message(NamedTuple):
+    """Something to put on an internal topic."""
+
+    topic: str
+    key: bytes
+    value: bytes
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where a key lives, for ever."""
+    return zlib.crc32(key) % partitions
+
+
+async def append(connection: Connection, facts: Sequence[Sealed], partitions: int) -> int:
+    """Store what is not stored yet, in the caller's transaction; returns how many were new."""
+    homes = sorted({partition_of(fact.subject, partitions) for fact in facts})
+    heads = {"topic": EVENTS, "partitions": homes}
+    rows = await connection.execute(_LOCK_HEADS, heads)
+    next_offset: dict[int, int] = {row[0]: row[1] for row in rows}
+    # Under the heads' lock nobody else can add to these partitions: what is absent stays absent.
+    seen = await connection.execute(_KNOWN, {"ids": [fact.id for fact in facts]})
+    known = {event_id for (event_id,) in seen}
+    fresh: list[tuple[int, int, Sealed]] = []
+    for fact in facts:
+        if fact.id in known:
+            continue
+        known.add(fact.id)
+        home = partition_of(fact.subject, partitions)
+        fresh.append((home, next_offset[home], fact))
+        next_offset[home] += 1
+    if fresh:
+        await connection.execute(_INSERT, _columns(fresh))
+        moved = {"partitions": list(next_offset), "offsets": list(next_offset.values())}
+        await connection.execute(_MOVE_HEADS, {"topic": EVENTS, **moved})
+        await connection.execute(_NOTIFY, {"topic": EVENTS})
+    return len(fresh)
+
+
+def _columns(fresh: Sequence[tuple[int, int, Sealed]]) -> dict[str, list[object]]:
+    names = ("ids", "subjects", "sources", "ats", "received", "consents", "payloads")
+    columns = zip(*(fact for _, _, fact in fresh), strict=True)
+    return {
+        "partitions": [home for home, _, _ in fresh],
+        "offsets": [offset for _, offset, _ in fresh],
+        **{name: list(column) for name, column in zip(names, columns, strict=True)},
+    }
+
+
+async def emit(connection: Connection, messages: Iterable[Message], partitions: int) -> None:
+    """Append to the outbox and wake whoever waits for its topics."""
+    rows = list(messages)
+    if not rows:
+        return
+    values = {
+        "topics": [row.topic for row in rows],
+        "partitions": [partition_of(row.key, partitions) for row in rows],
+        "keys": [row.key for row in rows],
+        "values": [row.value for row in rows],
+    }
+    await connection.execute(_EMIT, values)
+    for topic in sorted({row.topic for row in rows}):
+        await connection.execute(_NOTIFY, {"topic": topic})
+
+
+async def read(
+    connection: Connection, topic: str, positions: Mapping[int, int], limit: int
+) -> dict[int, list[Record]]:
+    """Up to `limit` consecutive records from each position, by partition."""
+    values: dict[str, object] = {
+        "partitions": list(positions),
+        "offsets": list(positions.values()),
+        "limit": limit,
+    }
+    found: dict[int, list[Record]] = {}
+    if topic == EVENTS:
+        for partition, offset, key, event_id, value in await connection.execute(
+            _READ_EVENTS, values
+        ):
+            found.setdefault(partition, []).append(Record(offset, key, event_id, value))
+        return found
+    values["topic"] = topic
+    for partition, offset, key, value in await connection.execute(_READ_OUTBOX, values):
+        found.setdefault(partition, []).append(Record(offset, key, b"", value))
+    return found
+
+
+async def consent_tail(connection: Connection, subjects: list[SubjectId]) -> list[Record]:
+    """Facts with consent decisions of these subjects that no agent has folded yet."""
+    return [Record(*row) for row in await connection.execute(_CONSENT_TAIL, {"subjects": subjects})]
+
+
+async def consent_history(connection: Connection, subjects: list[SubjectId]) -> list[Record]:
+    """Every fact with consent decisions of these subjects, oldest first."""
+    rows = await connection.execute(_CONSENT_HISTORY, {"subjects": subjects})
+    return [Record(*row) for row in rows]

@@ -1,0 +1,100 @@
+"""Puts a person together from what the domains know: for reading, for evaluating, for sending."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import consent.stage as consent_stage
+import identity.store as identity_store
+import profiles.store as profile_store
+from cdp.cache import Views
+from cdp.db import Connection
+from cdp.events import ProfileId, SubjectId
+from cdp.log import store as log_store
+from cdp.log.keyring import Keyring
+from cdp.times import iso
+from consent.model import Decision, Standing, decisions
+from profiles import segments
+from profiles.model import Profile
+from profiles.stage import Profiles
+
+Stands: TypeAlias = Mapping[str, Standing]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Reads whole persons by profile id."""
+
+    keyring: Keyring
+    profiles: Profiles
+    views: Views
+
+    async def nodes(
+        self, connection: Connection, ids: Iterable[ProfileId]
+    ) -> dict[ProfileId, list[SubjectId]]:
+        """The identifiers of those of these ids that name a profile now."""
+        return await identity_store.nodes_of(connection, list(ids))
+
+    async def load(
+        self, connection: Connection, ids: Iterable[ProfileId]
+    ) -> dict[ProfileId, dict[str, Any]]:
+        """Views of these profiles: from the cache where it is current, else put together anew."""
+        versions = await profile_store.versions(connection, list(ids))
+        cached = await self.views.get(versions)
+        boxes = await self.keyring.load(connection, (subject for subject, _ in cached.values()))
+        found = {
+            profile: self.views.open(profile, data, boxes[subject])
+            for profile, (subject, data) in cached.items()
+            if subject in boxes
+        }
+        missing = versions.keys() - found.keys()
+        if missing:
+            found |= await self._anew(connection, missing)
+        return found
+
+    async def _anew(
+        self, connection: Connection, ids: Iterable[ProfileId]
+    ) -> dict[ProfileId, dict[str, Any]]:
+        people = await self.nodes(connection, ids)
+        stands = await consent_stage.standings(connection, people)
+        boxes = await self.keyring.load(connection, (n for nodes in people.values() for n in nodes))
+        unified = await self.profiles.unify(connection, people, boxes)
+        keys = {segment.id: segment.key for segment in await segments.listed(connection)}
+        inside: dict[ProfileId, list[str]] = {}
+        for membership in await profile_store.memberships(connection, list(people)):
+            inside.setdefault(membership.profile, []).append(keys.get(membership.segment, ""))
+        return {
+            profile: view(profile, each, sorted(inside.get(profile, ())), stands[profile])
+            for profile, each in unified.items()
+        }
+
+
+def view(
+    profile_id: ProfileId, profile: Profile, inside: Sequence[str], stands: Stands
+) -> dict[str, Any]:
+    """A profile as the API shows it."""
+    return {
+        "profile_id": str(uuid.UUID(bytes=profile_id)),
+        "identifiers": profile.identifiers,
+        "traits": profile.traits,
+        "groups": profile.groups,
+        "segments": list(inside),
+        "consent": {purpose: stand.state for purpose, stand in stands.items()},
+        "first_seen": iso(profile.first_seen),
+        "last_seen": iso(profile.last_seen),
+        "events": {name: tally.count for name, tally in profile.events.items()},
+    }
+
+
+async def unfolded_decisions(
+    connection: Connection, keyring: Keyring, nodes: Iterable[SubjectId]
+) -> dict[SubjectId, list[Decision]]:
+    """Decisions that are in the log but not folded yet: acknowledged is what counts at the gate."""
+    rows = await log_store.consent_tail(connection, list(nodes))
+    found: dict[SubjectId, list[Decision]] = {}
+    for event in await keyring.open_events(connection, rows):
+        found.setdefault(event.subject, []).extend(decisions(event.event))
+    return found

@@ -1,0 +1,183 @@
+"""The path of an event. Read this file first.
+
+    SDK ──HTTP──▶ collector ──append──▶ event log ──▶ [events]
+                                                         │  on_events, per subject
+                                                         ▼
+                                                     [touched]
+                                                         │  on_touched, per profile
+                                                         ▼
+                                                     [deliveries]
+                                                         │  on_deliveries, per destination
+                                                         ▼
+                                                 web · e-mail · push · webhook
+
+A topic exists only where the key changes. Each step handles a chunk of records in one
+transaction, and its position moves in that transaction, so it happens exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import activation.store as delivery_store
+import consent.stage as consent
+import identity.store as identity_store
+import profiles.store as profile_store
+from activation.model import Delivery, Entry
+from activation.stage import Activation, Permit, Ready
+from cdp import times
+from cdp.db import Database
+from cdp.events import DELIVERIES, TOUCHED, Box, ProfileId, SubjectId
+from cdp.log.keyring import Keyring
+from cdp.log.store import Record, partition_of
+from cdp.people import People, unfolded_decisions, view
+from cdp.stream.stage import Unit
+from consent.model import Standing
+from identity import identifiers
+from identity.stage import Identity, Statement
+from profiles.stage import Foldable, Person, Profiles, Unified
+
+
+class Seen(NamedTuple):
+    """Touched profiles: their identifiers, how they stand, their keys, what they came to."""
+
+    people: dict[ProfileId, list[SubjectId]]
+    stands: dict[ProfileId, dict[str, Standing]]
+    boxes: Mapping[SubjectId, Box]
+    unified: Unified
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The three agents' work; every part it needs is handed in by `cdp.main`."""
+
+    database: Database
+    partitions: int
+    keyring: Keyring
+    identity: Identity
+    profiles: Profiles
+    people: People
+    activation: Activation
+
+    async def on_events(self, unit: Unit, records: Sequence[Record]) -> None:
+        """Agent 1, per subject: resolve identity → apply consent → fold the fragment."""
+        connection = unit.connection
+        opened = await self.keyring.open_events(connection, records)
+        said = [Statement(each.event, identifiers.read(each.event)) for each in opened]
+        known = [(each, s.named) for each, s in zip(opened, said, strict=True) if s.named.subject]
+        resolved = await self.identity.resolve(connection, said)
+        await consent.apply(connection, [(each.subject, each.event) for each, _ in known])
+        foldable = [
+            Foldable(
+                each.event,
+                each.subject,
+                partition_of(each.subject, self.partitions),
+                named.identifiers,
+            )
+            for each, named in known
+        ]
+        await self.profiles.fold(connection, foldable, {e.subject: e.box for e, _ in known})
+        causes: dict[ProfileId, bytes] = dict.fromkeys(sorted(resolved.moved), b"")
+        for each, _ in known:
+            causes[resolved.profiles[each.subject]] = each.event.id
+        for profile, cause in causes.items():
+            unit.emit(TOUCHED, profile, cause)
+
+    async def on_touched(self, unit: Unit, records: Sequence[Record]) -> None:
+        """Agent 2, per profile: unify → evaluate segments → record entries and exits."""
+        causes = {record.key: record.value for record in records}
+        seen = await self.evaluate(unit, causes)
+        await self._forward(unit, {i: c for i, c in causes.items() if i not in seen.people})
+        await consent.open_collection(unit.connection, seen.people, seen.stands)
+        await self._request_deliveries(unit, seen.unified)
+        fresh = {}
+        for profile, (joined, inside) in seen.unified.profiles.items():
+            sealer = min(node for node in seen.people[profile] if node in seen.boxes)
+            shown = view(profile, joined, inside, seen.stands[profile])
+            fresh[profile] = (sealer, seen.boxes[sealer], shown)
+        unit.after_commit.append(lambda: self.people.views.put(fresh, unit.now))
+
+    async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, bytes]) -> Seen:
+        """Settle these profiles as of the unit's instant."""
+        connection = unit.connection
+        people = await self.people.nodes(connection, causes)
+        stands = await consent.standings(connection, people)
+        nodes = {node for nodes in people.values() for node in nodes}
+        boxes = await self.keyring.load(connection, nodes)
+        persons = [
+            Person(profile, nodes, _granted(stands[profile]), _cause(causes[profile]))
+            for profile, nodes in people.items()
+        ]
+        unified = await self.profiles.evaluate(connection, persons, boxes, unit.now)
+        return Seen(people, stands, boxes, unified)
+
+    async def _forward(self, unit: Unit, former: Mapping[ProfileId, bytes]) -> None:
+        """A profile that became part of another: its row goes, and the other is looked at."""
+        await profile_store.drop_profiles(unit.connection, former.keys())
+        for profile, cause in former.items():
+            now_part_of = await identity_store.profile_of(unit.connection, profile)
+            if now_part_of is not None:
+                unit.emit(TOUCHED, now_part_of, cause)
+
+    async def _request_deliveries(self, unit: Unit, unified: Unified) -> None:
+        purposes = self.profiles.purposes()
+        entries = [
+            Entry(
+                recorded.offset,
+                recorded.change.segment,
+                purposes[recorded.change.segment],
+                recorded.change.profile,
+                "entered" if recorded.change.entered else "left",
+                recorded.change.at,
+            )
+            for recorded in unified.changes
+        ]
+        for delivery in await self.activation.request(unit.connection, entries):
+            unit.emit(DELIVERIES, delivery.destination.encode() + delivery.profile, delivery.id)
+
+    async def on_deliveries(self, unit: Unit, records: Sequence[Record]) -> None:
+        """Agent 3, per destination: check consent at this moment → send → record the outcome."""
+        connection = unit.connection
+        claimed = await delivery_store.claim(connection, {record.value for record in records})
+        if not claimed:
+            return
+        current = {
+            each.profile: await identity_store.profile_of(connection, each.profile)
+            for each in claimed
+        }
+        claimed = [each._replace(profile=current[each.profile] or each.profile) for each in claimed]
+        people = await self.people.nodes(connection, {each.profile for each in claimed})
+        nodes = {node for nodes in people.values() for node in nodes}
+        tail = await unfolded_decisions(connection, self.keyring, nodes)
+        stands = await consent.standings(connection, people, tail)
+        permits = {each.id: _permit(each, stands.get(each.profile, {})) for each in claimed}
+        views = await self.people.load(connection, people)
+        ready = await self.activation.admit(connection, claimed, permits, views, unit.now)
+        unit.after_commit.append(lambda: self._send(ready))
+
+    async def _send(self, ready: Sequence[Ready]) -> None:
+        """Outside any transaction. If this worker dies, the lease in the ledger brings it back."""
+        marks = await self.activation.send(ready, times.now())
+        async with self.database.transaction() as connection:
+            await delivery_store.mark(connection, marks)
+
+
+def _granted(stands: Mapping[str, Standing]) -> dict[str, bool]:
+    return {purpose: stand.state == "granted" for purpose, stand in stands.items()}
+
+
+def _cause(value: bytes) -> str:
+    """An event's id, or the word for what else made us look."""
+    return value.hex() if len(value) == 16 else value.decode()
+
+
+def _permit(delivery: Delivery, stands: Mapping[str, Standing]) -> Permit:
+    stand = stands.get(delivery.purpose)
+    if stand is None:
+        return Permit(False, {"purpose": delivery.purpose, "state": "unknown"})
+    cite = {"purpose": delivery.purpose, "state": stand.state, "fact": None, "at": None}
+    if stand.decision is not None:
+        cite |= {"fact": stand.decision.event.hex(), "at": times.iso(stand.decision.at)}
+    return Permit(stand.state == "granted", cite)

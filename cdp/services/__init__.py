@@ -1,0 +1,1 @@
+"""Embedded servers: PostgreSQL and Valkey from wheels, started and guarded by us."""

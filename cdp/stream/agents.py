@@ -1,0 +1,79 @@
+"""The Faust app: one agent per stage, and a failure that nobody can mend ends the worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import faust
+import structlog
+from faust.serializers import codecs
+
+from cdp.stream.broker import Broker, Chunk
+from cdp.stream.stage import Stage
+
+log = structlog.get_logger(__name__)
+
+
+class _AsIs(codecs.Codec):  # type: ignore[misc]
+    """A chunk is handed over as the object it is."""
+
+    def loads(self, s: Any) -> Any:
+        return s
+
+    def dumps(self, obj: Any) -> Any:
+        return obj
+
+
+codecs.register("chunk", _AsIs())
+
+
+class Agents:
+    """Runs stages as Faust agents until told to stop, or until one fails for good."""
+
+    def __init__(self, broker: Broker, stages: Sequence[Stage], *, chunk_events: int) -> None:
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._app = faust.App(
+            "cdp",
+            broker="cdplog://",
+            web_enabled=False,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=64,
+            topic_partitions=broker.partitions(stages[0].topic),
+            autodiscover=False,
+        )
+        self._app.transport.broker = broker
+        self._app.transport.chunk_events = chunk_events
+        for stage in stages:
+            self._attach(stage)
+
+    def _attach(self, stage: Stage) -> None:
+        topic = self._app.topic(stage.topic, key_serializer="raw", value_serializer="chunk")
+
+        async def agent(chunks: AsyncIterator[Chunk]) -> None:
+            async for chunk in chunks:
+                try:
+                    await stage.run(chunk)
+                    self._app.consumer.handled(chunk)
+                except Exception as error:  # noqa: BLE001 - handed on to `run`, which ends the worker
+                    if not self._failed.done():
+                        self._failed.set_exception(error)
+                    await asyncio.Event().wait()  # never ack: Faust would go on with the next
+
+        self._app.agent(topic, name=f"cdp.{stage.topic}")(agent)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set. Raises what an agent could not handle."""
+        await self._app.start()
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {stopping, self._failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            await self._app.stop()
+        if self._failed.done():
+            self._failed.result()

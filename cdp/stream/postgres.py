@@ -1,0 +1,171 @@
+"""The broker over the log and outbox tables, with leases by session advisory locks.
+
+A worker is alive as long as its session holds its member lock; it holds one more lock per
+partition. Who is alive is read from pg_locks, so a worker that dies leaves nothing to clean up:
+its session ends, and its partitions are free. A lease only spares work; what makes a stale owner
+harmless is the checkpoint in the transaction of the state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Collection, Mapping
+from typing import Any, LiteralString
+
+import psycopg
+import structlog
+from faust.types import TP
+
+from cdp.db import Database, named
+from cdp.errors import StoreUnavailable
+from cdp.events import TOPICS
+from cdp.log import store
+from cdp.log.store import Record
+from cdp.stream.broker import BrokerLost
+
+CHANNEL = "cdp"  # NOTIFY payload: the topic that grew, or GROUP
+GROUP = "group"
+POLL_SECONDS = 0.25  # behind NOTIFY, which may be lost
+_MEMBER = 0xCD90  # advisory lock class of the member locks; leases take the ones after it
+
+_MEMBERS = """
+    select objid::bigint from pg_locks
+     where locktype = 'advisory' and granted and classid = %s
+       and database = (select oid from pg_database where datname = current_database())
+     order by objid
+"""
+_CHECKPOINTS = named("select topic, partition, next_offset from checkpoints")
+_HEADS = named("select topic, partition, next_offset from heads")
+
+log = structlog.get_logger(__name__)
+
+
+class PostgresBroker:
+    """One worker's view of the topics. All session work runs in the one `_session` task."""
+
+    def __init__(self, database: Database, partitions: int) -> None:
+        self._database = database
+        self._partitions = partitions
+        self._member = random.getrandbits(31)
+        self._session: psycopg.AsyncConnection[Any] | None = None
+        self._using = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the session that holds the leases, and join the group. Does nothing when open."""
+        if self._session is not None and not self._session.closed:
+            return
+        try:
+            self._session = await psycopg.AsyncConnection.connect(
+                self._database.driver_url, autocommit=True, connect_timeout=5
+            )
+        except (psycopg.OperationalError, OSError) as error:
+            raise BrokerLost(type(error).__name__) from error
+        await self._ask("select pg_advisory_lock(%s, %s)", _MEMBER, self._member)
+        await self._ask("select pg_notify(%s, %s)", CHANNEL, GROUP)
+        if self._listener is None:
+            self._listener = asyncio.create_task(self._listen())
+
+    async def stop(self) -> None:
+        """Leave: closing the session frees every lease."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+            self._listener = None
+        if self._session is not None and not self._session.closed:
+            await self._session.close()
+            await self._announce()
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        return self._partitions
+
+    async def fetch(
+        self, topic: str, positions: Mapping[int, int], limit: int
+    ) -> dict[int, list[Record]]:
+        """Up to `limit` records per partition, from these positions on."""
+        async with self._database.transaction() as connection:
+            return await store.read(connection, topic, positions, limit)
+
+    async def wait(self, timeout: float) -> None:
+        """Return when there may be something new, at the latest after the poll interval."""
+        try:
+            async with asyncio.timeout(min(timeout, POLL_SECONDS)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def wake(self) -> None:
+        """Make `wait` return."""
+        self._wake.set()
+
+    async def checkpoints(self, tps: Collection[TP]) -> dict[TP, int]:
+        """The next offset to handle in each partition."""
+        rows = await self._database.rows(_CHECKPOINTS)
+        return {TP(t, p): offset for t, p, offset in rows if TP(t, p) in tps}
+
+    async def ends(self, tps: Collection[TP]) -> dict[TP, int]:
+        """The offset that the next record appended to each partition will have."""
+        rows = await self._database.rows(_HEADS)
+        return {TP(t, p): offset for t, p, offset in rows if TP(t, p) in tps}
+
+    async def share(self, topics: Collection[str]) -> set[TP]:
+        """Partition p belongs to the (p mod n)-th of the n live members."""
+        members = [row[0] for row in await self._ask(_MEMBERS, _MEMBER)]
+        if self._member not in members:
+            raise BrokerLost("the member lock is gone")
+        mine = members.index(self._member)
+        owned = [p for p in range(self._partitions) if p % len(members) == mine]
+        return {TP(topic, partition) for topic in topics for partition in owned}
+
+    async def acquire(self, tps: Collection[TP]) -> set[TP]:
+        """Lease as many of these as nobody else holds."""
+        got = set()
+        for tp in sorted(tps):
+            rows = await self._ask("select pg_try_advisory_lock(%s, %s)", *_lease(tp))
+            if rows[0][0]:
+                got.add(tp)
+        return got
+
+    async def release(self, tps: Collection[TP]) -> None:
+        """Give leases back and tell the others."""
+        for tp in sorted(tps):
+            await self._ask("select pg_advisory_unlock(%s, %s)", *_lease(tp))
+        if tps:
+            await self._ask("select pg_notify(%s, %s)", CHANNEL, GROUP)
+
+    async def _ask(self, sql: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+        session = self._session
+        if session is None or session.closed:
+            raise BrokerLost("no session")
+        try:
+            async with self._using:
+                return await (await session.execute(sql, values)).fetchall()
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            await session.close()  # whatever state it is in: the leases go with it
+            raise BrokerLost(type(error).__name__) from error
+
+    async def _announce(self) -> None:
+        try:
+            await self._database.rows(named(f"select pg_notify('{CHANNEL}', '{GROUP}')"))
+        except StoreUnavailable as error:
+            log.info("leave_not_announced", error=str(error))  # the others see it by polling
+
+    async def _listen(self) -> None:
+        """Wake on every notification; when the connection is lost, polling carries on."""
+        while True:
+            try:
+                async with self._database.driver() as connection:
+                    await connection.execute(f"listen {CHANNEL}")
+                    async for _ in connection.notifies():
+                        self._wake.set()
+            except (StoreUnavailable, psycopg.Error, OSError) as error:
+                log.info("listen_lost", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+
+
+def _lease(tp: TP) -> tuple[int, int]:
+    return _MEMBER + 1 + TOPICS.index(tp.topic), tp.partition

@@ -1,0 +1,67 @@
+"""Instants are whole microseconds since 1970 in UTC; this is where they meet text and clocks."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+SECOND = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
+_MILLISECONDS_FROM = 100_000_000_000  # a number this large cannot be seconds: that is year 5138
+
+
+def now() -> int:
+    """The wall clock, in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def from_datetime(value: datetime) -> int:
+    """Microseconds since 1970; a datetime without a zone is taken as UTC."""
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)
+    delta = value - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
+
+
+def to_datetime(instant: int) -> datetime:
+    """The same instant as an aware datetime."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def iso(instant: int) -> str:
+    """`2026-11-22T10:00:00.123456Z`."""
+    return to_datetime(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse(value: object) -> int:
+    """Read an instant as SDKs send it: ISO 8601 text, or seconds or milliseconds since 1970.
+
+    Raises ValueError, with the reason, for anything else and for instants before 1970.
+    """
+    if isinstance(value, str):
+        try:
+            instant = from_datetime(datetime.fromisoformat(value.strip()))
+        except (ValueError, OverflowError):
+            msg = "is not an ISO 8601 date and time like 2026-11-22T10:00:00.000Z"
+            raise ValueError(msg) from None
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
+        if not abs(seconds) < 253_402_300_800:  # also false for NaN
+            raise ValueError("is a number outside the years 1970 to 9999")
+        instant = round(seconds * SECOND)
+    else:
+        raise ValueError("must be an ISO 8601 date and time")
+    if instant < 0:
+        raise ValueError("lies before 1970")
+    return instant
+
+
+def parse_duration(value: str) -> int:
+    """Microseconds in `30s`, `15m`, `48h`, `7d` or `2w`; ValueError for anything else."""
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise ValueError("must be a whole number and a unit: 30s, 15m, 48h, 7d or 2w")
+    return int(match[1]) * _UNITS[match[2]] * SECOND

@@ -1,0 +1,1 @@
+"""What people allow: decisions as facts, purposes, and the gates that obey them."""

@@ -1,0 +1,58 @@
+"""Keeps the decision that counts per subject, and answers how people stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cdp.db import Connection
+from cdp.events import Event, ProfileId, SubjectId
+from consent import store
+from consent.model import COLLECTION, Decision, Standing, decisions, latest, standing
+
+
+async def apply(connection: Connection, facts: Iterable[tuple[SubjectId, Event]]) -> None:
+    """Fold the decisions that these events carry, in the caller's transaction."""
+    taken: dict[SubjectId, list[Decision]] = {}
+    for subject, event in facts:
+        found = decisions(event)
+        if found:
+            taken.setdefault(subject, []).extend(found)
+    if taken:
+        rows = [(subject, d) for subject, all_ in taken.items() for d in latest(all_).values()]
+        await store.put(connection, rows)
+
+
+async def standings(
+    connection: Connection,
+    people: Mapping[ProfileId, Sequence[SubjectId]],
+    tail: Mapping[SubjectId, Sequence[Decision]] | None = None,
+) -> dict[ProfileId, dict[str, Standing]]:
+    """How each person stands on every purpose; `tail` adds decisions not folded yet."""
+    purposes = await store.purposes(connection)
+    known = await store.of(connection, {node for nodes in people.values() for node in nodes})
+    return {
+        person: standing(
+            purposes,
+            [d for node in nodes for d in (*known.get(node, ()), *(tail or {}).get(node, ()))],
+        )
+        for person, nodes in people.items()
+    }
+
+
+async def open_collection(
+    connection: Connection,
+    people: Mapping[ProfileId, Sequence[SubjectId]],
+    stands: Mapping[ProfileId, Mapping[str, Standing]],
+) -> None:
+    """Tell the collectors whose events may be stored, where a decision says anything about it."""
+    for collect in (True, False):
+        subjects = [
+            node
+            for person, nodes in people.items()
+            for node in nodes
+            if (stand := stands[person].get(COLLECTION)) is not None
+            and stand.decision is not None
+            and (stand.state == "granted") is collect
+        ]
+        if subjects:
+            await store.set_collection(connection, subjects, collect=collect)

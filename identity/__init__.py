@@ -1,0 +1,1 @@
+"""Who is who: identifiers, the edges between them, and the profiles they resolve to."""

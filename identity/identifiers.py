@@ -1,0 +1,148 @@
+"""Which identifiers an event carries, and how strongly it says that they belong together."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from cdp.events import Event, Identifier, mapping
+
+USER_ID = "user_id"
+ANONYMOUS_ID = "anonymous_id"
+EMAIL = "email"
+PHONE = "phone"
+
+# Values that SDKs and forms send when they have no value; they would tie strangers together.
+BLOCKED = frozenset({"", "null", "undefined", "anonymous", "-1", "test", "none"})
+_ZEROS_OR_DASHES = re.compile(r"[0\s_-]+")
+_NOT_PHONE = re.compile(r"[^0-9+]")
+_NOT_NAMESPACE = re.compile(r"[^a-z0-9_.]+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ALIASES = {"userid": USER_ID, "anonymousid": ANONYMOUS_ID, "emails": EMAIL, "e_mail": EMAIL}
+_DEVICE = (("id", "device_id"), ("advertisingId", "advertising_id"), ("token", "push_token"))
+
+
+class Kind(IntEnum):
+    """Why two identifiers are linked, strongest first."""
+
+    LOGIN = 1  # a user id and another identifier in an identify call
+    IDENTIFY = 2  # a trait of an identify call: an e-mail address, a phone number
+    ALIAS = 3  # said outright by an alias or merge call
+    TOGETHER = 4  # on the same message
+
+
+class Link(NamedTuple):
+    """Two identifiers that an event says belong together."""
+
+    a: Identifier
+    b: Identifier
+    kind: Kind
+
+
+class Named(NamedTuple):
+    """An event's identifiers, strongest first, and every link it states."""
+
+    identifiers: tuple[Identifier, ...]
+    links: tuple[Link, ...]
+
+    @property
+    def subject(self) -> Identifier | None:
+        """Whom the event belongs to; None when it names nobody."""
+        return self.identifiers[0] if self.identifiers else None
+
+
+def namespace_of(name: str) -> str:
+    """`userId`, `user_id` and `User ID` are one namespace; any other name becomes one too."""
+    snake = _NOT_NAMESPACE.sub("_", _CAMEL.sub("_", name.strip()).lower()).strip("_")[:64]
+    return _ALIASES.get(snake.replace("_", ""), snake)
+
+
+def normalised(namespace: str, value: object) -> Identifier | None:
+    """An identifier that may link people, or None for what stands for no value at all.
+
+    E-mail addresses are compared in Unicode NFKC and lower case, phone numbers by their digits.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = str(value).strip()
+    if namespace == EMAIL:
+        text = unicodedata.normalize("NFKC", text).lower()
+        if "@" not in text:
+            return None
+    elif namespace == PHONE:
+        text = _NOT_PHONE.sub("", text)
+    if text.lower() in BLOCKED or _ZEROS_OR_DASHES.fullmatch(text) or len(text) > 512:
+        return None
+    return Identifier(namespace, text) if namespace else None
+
+
+def read(event: Event) -> Named:
+    """Everything an event says about who it is about. Pure; the order is strongest first.
+
+    An event with neither a user id, an anonymous id nor an external id is about nobody, whatever
+    else it carries: that is what an SDK sends when it is told not to follow people.
+    """
+    login = Kind.LOGIN if event.type == "identify" else Kind.TOGETHER
+    carried: dict[Identifier, Kind] = {}
+    _add(carried, USER_ID, event.user_id, login)
+    _add(carried, ANONYMOUS_ID, event.anonymous_id, login)
+    _read_external_ids(carried, event.context)
+    said = _SAID[event.type](event) if event.type in _SAID else []
+    if not carried and event.type == "merge" and said:
+        carried[said[0].a] = Kind.ALIAS
+    if not carried:
+        return Named((), ())
+    _read_traits(carried, event)
+    device = mapping(event.context.get("device"))
+    for field, namespace in _DEVICE:
+        _add(carried, namespace, device.get(field), Kind.TOGETHER)
+    first, *others = carried
+    star = [Link(first, other, carried[other]) for other in others]
+    return Named((first, *others), (*star, *said))
+
+
+def _add(carried: dict[Identifier, Kind], namespace: str, value: Any, kind: Kind) -> None:
+    identifier = normalised(namespace, value)
+    if identifier is not None:
+        carried.setdefault(identifier, kind)
+
+
+def _read_external_ids(carried: dict[Identifier, Kind], context: dict[str, Any]) -> None:
+    external = context.get("externalIds")
+    for entry in external if isinstance(external, list) else ():
+        fields = mapping(entry)
+        if fields.get("collection", "users") == "users" and isinstance(fields.get("type"), str):
+            _add(carried, namespace_of(fields["type"]), fields.get("id"), Kind.TOGETHER)
+
+
+def _read_traits(carried: dict[Identifier, Kind], event: Event) -> None:
+    kind = Kind.IDENTIFY if event.type == "identify" else Kind.TOGETHER
+    for traits in (event.traits if event.type == "identify" else {}, event.context.get("traits")):
+        for namespace in (EMAIL, PHONE):
+            _add(carried, namespace, mapping(traits).get(namespace), kind)
+
+
+def _aliased(event: Event) -> list[Link]:
+    """`previousId` may be an anonymous id or a former user id: both are said to be this user."""
+    user = normalised(USER_ID, event.user_id) or normalised(ANONYMOUS_ID, event.anonymous_id)
+    if user is None or event.previous_id == user.value:
+        return []
+    former = (normalised(namespace, event.previous_id) for namespace in (USER_ID, ANONYMOUS_ID))
+    return [Link(user, other, Kind.ALIAS) for other in former if other and other != user]
+
+
+def _merged(event: Event) -> list[Link]:
+    """RudderStack's merge call names two identifiers by type and value."""
+    entries = event.extra.get("mergeProperties")
+    named: list[Identifier] = []
+    for entry in entries if isinstance(entries, list) else ():
+        fields = mapping(entry)
+        identifier = normalised(namespace_of(str(fields.get("type", ""))), fields.get("value"))
+        if identifier is not None:
+            named.append(identifier)
+    return [Link(named[0], other, Kind.ALIAS) for other in named[1:] if other != named[0]]
+
+
+_SAID = {"alias": _aliased, "merge": _merged}

@@ -1,0 +1,275 @@
+"""The segment language as frozen values: conditions, and their truth at an instant.
+
+Every evaluation also says until when the answer holds if nothing happens but time passing, so a
+timer can re-evaluate at exactly that instant. A window of length w contains an event from its
+instant t up to, and not including, t + w.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from cdp.events import Instant
+from cdp.times import parse_duration
+
+LEAST_NEWEST = 16  # instants a window keeps at least, so that small changes need no new counter
+
+
+class Test(NamedTuple):
+    """One comparison: `("gte", 30)`."""
+
+    op: str
+    value: Any
+
+
+class Filter(NamedTuple):
+    """What a property must satisfy."""
+
+    property: str
+    tests: tuple[Test, ...]
+
+
+class Counter(NamedTuple):
+    """Something to be counted: an event name and filters; `key` is its canonical text."""
+
+    key: str
+    event: str
+    filters: tuple[Filter, ...]
+    newest: int
+
+
+class Counted(Protocol):
+    """How often, and the newest instants in ascending order, as a fragment or profile keeps it."""
+
+    count: int
+    newest: list[Instant]
+
+
+class Facts(Protocol):
+    """What conditions are evaluated on."""
+
+    @property
+    def traits(self) -> Mapping[str, Any]:
+        """The latest value of each trait."""
+
+    def occurrences(self, event: str) -> int:
+        """How often an event ever happened."""
+
+    def window(self, counter: Counter) -> Counted | None:
+        """The state of a counter; None when nothing ever matched it."""
+
+
+class Outcome(NamedTuple):
+    """The truth at an instant, and the next instant at which time alone could change it."""
+
+    holds: bool
+    until: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every condition holds."""
+
+    of: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one condition holds."""
+
+    of: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The condition does not hold."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A trait satisfies every test."""
+
+    name: str
+    tests: tuple[Test, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """An event was counted so often; `within` is in microseconds, None means ever."""
+
+    event: str
+    counter: Counter | None  # None: the plain tally of the event answers it
+    tests: tuple[Test, ...]
+    within: int | None
+
+
+Condition: TypeAlias = AllOf | AnyOf | Not | Trait | Count
+
+
+def parse(where: Mapping[str, Any]) -> Condition:
+    """The condition that a validated definition describes."""
+    if "all" in where:
+        return AllOf(tuple(parse(each) for each in where["all"]))
+    if "any" in where:
+        return AnyOf(tuple(parse(each) for each in where["any"]))
+    if "not" in where:
+        return Not(parse(where["not"]))
+    if "trait" in where:
+        return Trait(where["trait"], _tests(where))
+    tests = _tests(where.get("count", {})) or (Test("gte", 1),)
+    within = parse_duration(where["within"]) if "within" in where else None
+    filters = where.get("where", [])
+    needed = None
+    if filters or within is not None:
+        newest = _newest(tests) if within is not None else LEAST_NEWEST
+        needed = counter(where["event"], filters, newest)
+    return Count(where["event"], needed, tests, within)
+
+
+def counter(event: str, filters: list[dict[str, Any]], newest: int) -> Counter:
+    """What counts this event under these filters."""
+    plain = {"event": event, "where": filters}
+    key = msgspec.json.encode(plain, order="deterministic").decode()
+    parsed = tuple(Filter(each["property"], _tests(each)) for each in filters)
+    return Counter(key, event, parsed, newest)
+
+
+def counters(condition: Condition) -> Iterator[Counter]:
+    """Everything a condition needs counted."""
+    match condition:
+        case AllOf(of) | AnyOf(of):
+            for each in of:
+                yield from counters(each)
+        case Not(inner):
+            yield from counters(inner)
+        case Count(counter=Counter() as counter):
+            yield counter
+
+
+def evaluate(condition: Condition, facts: Facts, now: Instant) -> Outcome:
+    """The truth of a condition about these facts at this instant."""
+    match condition:
+        case AllOf(of):
+            return _combined([evaluate(each, facts, now) for each in of], all)
+        case AnyOf(of):
+            return _combined([evaluate(each, facts, now) for each in of], any)
+        case Not(inner):
+            holds, until = evaluate(inner, facts, now)
+            return Outcome(not holds, until)
+        case Trait(name, tests):
+            return Outcome(satisfies(lookup(facts.traits, name), tests), None)
+        case Count():
+            return _counted(condition, facts, now)
+
+
+def _combined(outcomes: list[Outcome], rule: Callable[[Iterable[bool]], bool]) -> Outcome:
+    changes = [outcome.until for outcome in outcomes if outcome.until is not None]
+    return Outcome(rule(outcome.holds for outcome in outcomes), min(changes, default=None))
+
+
+def _counted(condition: Count, facts: Facts, now: Instant) -> Outcome:
+    if condition.counter is None:
+        return Outcome(satisfies(facts.occurrences(condition.event), condition.tests), None)
+    window = facts.window(condition.counter)
+    if condition.within is None:
+        return Outcome(satisfies(window.count if window else 0, condition.tests), None)
+    return _in_window(window.newest if window else [], condition.tests, condition.within, now)
+
+
+def _in_window(
+    instants: list[Instant], tests: tuple[Test, ...], within: int, now: Instant
+) -> Outcome:
+    """Count what is inside, then walk through the coming instants until the answer flips."""
+    inside = sum(1 for t in instants if t <= now < t + within)
+    holds = satisfies(inside, tests)
+    changes: dict[Instant, int] = {}
+    for t in instants:
+        for instant, step in ((t, 1), (t + within, -1)):
+            if instant > now:
+                changes[instant] = changes.get(instant, 0) + step
+    for instant in sorted(changes):
+        inside += changes[instant]
+        if satisfies(inside, tests) != holds:
+            return Outcome(holds, instant)
+    return Outcome(holds, None)
+
+
+def matches(filters: tuple[Filter, ...], properties: Mapping[str, Any]) -> bool:
+    """Whether an event's properties satisfy every filter."""
+    return all(satisfies(lookup(properties, name), tests) for name, tests in filters)
+
+
+def lookup(values: Mapping[str, Any], name: str) -> Any:
+    """A value by name, or by dotted path into nested objects; None when there is none."""
+    if name in values:
+        return values[name]
+    found: Any = values
+    for part in name.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return None
+        found = found[part]
+    return found
+
+
+def satisfies(value: Any, tests: tuple[Test, ...]) -> bool:
+    """Whether a value passes every test. A missing value is only `ne` something or `exists: false`.
+
+    Values of different kinds are never equal and never ordered: 1 is not "1" and not true.
+    """
+    return all(_OPERATORS[op](value, wanted) for op, wanted in tests)
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def test(value: Any, wanted: Any) -> bool:
+        if isinstance(value, bool) or isinstance(wanted, bool):
+            return False
+        numbers = isinstance(value, int | float) and isinstance(wanted, int | float)
+        texts = isinstance(value, str) and isinstance(wanted, str)
+        return (numbers or texts) and compare(value, wanted)
+
+    return test
+
+
+def _contains(value: Any, wanted: Any) -> bool:
+    if isinstance(value, str):
+        return isinstance(wanted, str) and wanted in value
+    return isinstance(value, list) and any(_equal(each, wanted) for each in value)
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": _equal,
+    "ne": lambda value, wanted: not _equal(value, wanted),
+    "in": lambda value, wanted: any(_equal(value, each) for each in wanted),
+    "gt": _ordered(operator.gt),
+    "gte": _ordered(operator.ge),
+    "lt": _ordered(operator.lt),
+    "lte": _ordered(operator.le),
+    "contains": _contains,
+    "exists": lambda value, wanted: (value is not None) is wanted,
+}
+OPERATORS = tuple(_OPERATORS)
+
+
+def _tests(where: Mapping[str, Any]) -> tuple[Test, ...]:
+    return tuple(Test(op, _frozen(where[op])) for op in OPERATORS if op in where)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _newest(tests: tuple[Test, ...]) -> int:
+    """Enough instants to tell n from more than n, rounded up to a power of two."""
+    needed: int = max(test.value for test in tests) + 1
+    return max(LEAST_NEWEST, 1 << (needed - 1).bit_length())

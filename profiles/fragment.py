@@ -1,0 +1,131 @@
+"""A subject's fragment: a value of mergeable parts only, so that the order of events is no matter.
+
+Traits are last-writer-wins by event time (ties go to the larger event id), counts add up, first
+and last seen are minimum and maximum, and windows keep the newest k instants.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from cdp.events import Event, Identifier, Instant, event_name
+from profiles.conditions import Counter, matches
+
+# (at, event id, value)
+Register: TypeAlias = tuple[Instant, bytes, Any]
+
+
+class Tally(msgspec.Struct, array_like=True, gc=False):
+    """How often, and first and last when."""
+
+    count: int
+    first: Instant
+    last: Instant
+
+
+class Window(msgspec.Struct, array_like=True, gc=False):
+    """A counter's state: how many ever matched, and the newest instants, oldest of them first."""
+
+    count: int
+    newest: list[Instant]
+
+
+class Fragment(msgspec.Struct, array_like=True):
+    """Everything one subject's events amount to."""
+
+    identifiers: dict[str, dict[str, Instant]] = {}
+    traits: dict[str, Register] = {}
+    groups: dict[str, dict[str, Register]] = {}
+    events: dict[str, Tally] = {}
+    windows: dict[str, Window] = {}
+    first_seen: Instant = 0
+    last_seen: Instant = 0
+
+
+class Active(NamedTuple):
+    """A counter that is kept, under its number."""
+
+    id: int
+    counter: Counter
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder = msgspec.msgpack.Decoder(Fragment)
+
+
+def encode(fragment: Fragment) -> bytes:
+    """The stored form; equal fragments give equal bytes."""
+    return _encoder.encode(fragment)
+
+
+def decode(stored: bytes) -> Fragment:
+    """Read the stored form."""
+    return _decoder.decode(stored)
+
+
+def empty() -> Fragment:
+    """Nothing yet."""
+    return Fragment({}, {}, {}, {}, {})
+
+
+def fold(
+    fragment: Fragment, event: Event, named: Iterable[Identifier], active: Sequence[Active]
+) -> None:
+    """Add one event, in place. Folding the same events in any order gives the same fragment."""
+    at = event.at
+    seen = fragment.first_seen, fragment.last_seen
+    fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
+    fragment.last_seen = max(seen[1], at)
+    for namespace, value in named:
+        known = fragment.identifiers.setdefault(namespace, {})
+        known[value] = min(known.get(value, at), at)
+    if event.type == "identify":
+        _set(fragment.traits, event.context.get("traits"), at, event.id)
+        _set(fragment.traits, event.traits, at, event.id)
+    elif event.type == "group" and event.group_id:
+        _set(fragment.groups.setdefault(event.group_id, {}), event.traits, at, event.id)
+    name = event_name(event)
+    if name:
+        _tally(fragment.events, name, at)
+        count(fragment, event, active)
+
+
+def count(fragment: Fragment, event: Event, active: Sequence[Active]) -> None:
+    """Add one event to the counters it matches."""
+    name = event_name(event)
+    for number, counter in active:
+        if counter.event == name and matches(counter.filters, event.properties):
+            window = fragment.windows.setdefault(str(number), Window(0, []))
+            window.count += 1
+            insort(window.newest, event.at)
+            del window.newest[: -counter.newest]
+
+
+def keep_only(fragment: Fragment, active: Sequence[Active]) -> None:
+    """Drop counters that nobody asks for any more."""
+    wanted = {str(each.id) for each in active}
+    for number in fragment.windows.keys() - wanted:
+        del fragment.windows[number]
+
+
+def _set(registers: dict[str, Register], values: object, at: Instant, event: bytes) -> None:
+    if not isinstance(values, dict):
+        return
+    for name, value in values.items():
+        known = registers.get(name)
+        if known is None or known[:2] < (at, event) or known[:2] == (at, event):
+            registers[name] = (at, event, value)
+
+
+def _tally(tallies: dict[str, Tally], name: str, at: Instant) -> None:
+    tally = tallies.get(name)
+    if tally is None:
+        tallies[name] = Tally(1, at, at)
+    else:
+        tally.count += 1
+        tally.first = min(tally.first, at)
+        tally.last = max(tally.last, at)

@@ -1,0 +1,150 @@
+"""A profile is the join of its fragments; membership is a function of profile, definition, now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+from typing import Any, NamedTuple
+
+from cdp.events import Instant, SubjectId
+from profiles.conditions import Condition, Counter, evaluate
+from profiles.fragment import Active, Fragment, Register, Tally, Window
+
+
+@dataclass(slots=True)
+class Profile:
+    """One person, as of the fragments that were joined."""
+
+    identifiers: dict[str, list[str]] = field(default_factory=dict)
+    traits: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: dict[str, Tally] = field(default_factory=dict)
+    windows: dict[Counter, Window] = field(default_factory=dict)
+    first_seen: Instant = 0
+    last_seen: Instant = 0
+
+    def occurrences(self, event: str) -> int:
+        """How often an event ever happened."""
+        tally = self.events.get(event)
+        return tally.count if tally else 0
+
+    def window(self, counter: Counter) -> Window | None:
+        """The state of a counter."""
+        return self.windows.get(counter)
+
+
+class Definition(NamedTuple):
+    """A segment as it is evaluated."""
+
+    id: int
+    key: str
+    purpose: str
+    condition: Condition
+
+
+class Evaluation(NamedTuple):
+    """Where a profile stands in every segment, and when that could change by itself."""
+
+    member_of: set[int]
+    due: Instant | None
+
+
+def join(
+    fragments: Iterable[Fragment],
+    active: Sequence[Active],
+    belongs: Callable[[str, str], bool],
+) -> Profile:
+    """Unify fragments, in any order. `belongs` tells which identifiers are this person's.
+
+    A fragment also remembers identifiers that the graph has refused to link.
+    """
+    profile = Profile()
+    traits: dict[str, Register] = {}
+    groups: dict[str, dict[str, Register]] = {}
+    seen: dict[str, dict[str, Instant]] = {}
+    by_number = {str(each.id): each.counter for each in active}
+    for fragment in fragments:
+        _older(profile, fragment)
+        _latest(traits, fragment.traits)
+        for group, registers in fragment.groups.items():
+            _latest(groups.setdefault(group, {}), registers)
+        for namespace, values in fragment.identifiers.items():
+            for value, at in values.items():
+                known = seen.setdefault(namespace, {})
+                known[value] = min(known.get(value, at), at)
+        for name, tally in fragment.events.items():
+            _add_up(profile.events, name, tally)
+        for number, window in fragment.windows.items():
+            if number in by_number:
+                _interleave(profile.windows, by_number[number], window)
+    profile.traits = _values(traits)
+    profile.groups = {group: _values(registers) for group, registers in sorted(groups.items())}
+    for namespace, values in sorted(seen.items()):
+        mine = [v for _, v in sorted((at, v) for v, at in values.items()) if belongs(namespace, v)]
+        if mine:
+            profile.identifiers[namespace] = mine
+    profile.events = dict(sorted(profile.events.items()))
+    return profile
+
+
+def evaluate_all(
+    definitions: Iterable[Definition], profile: Profile, granted: Mapping[str, bool], now: Instant
+) -> Evaluation:
+    """Membership in every segment. One whose purpose the person has not allowed sees nobody."""
+    member_of: set[int] = set()
+    changes: list[Instant] = []
+    for definition in definitions:
+        if not granted.get(definition.purpose, False):
+            continue
+        outcome = evaluate(definition.condition, profile, now)
+        if outcome.holds:
+            member_of.add(definition.id)
+        if outcome.until is not None:
+            changes.append(outcome.until)
+    return Evaluation(member_of, min(changes, default=None))
+
+
+def subjects_with_fragments(
+    nodes: Iterable[SubjectId], fragments: Mapping[SubjectId, Fragment]
+) -> list[Fragment]:
+    """The fragments of those identifiers that ever were the subject of an event."""
+    return [fragments[node] for node in sorted(nodes) if node in fragments]
+
+
+def _older(profile: Profile, fragment: Fragment) -> None:
+    if not (profile.first_seen or profile.last_seen):
+        profile.first_seen, profile.last_seen = fragment.first_seen, fragment.last_seen
+    profile.first_seen = min(profile.first_seen, fragment.first_seen)
+    profile.last_seen = max(profile.last_seen, fragment.last_seen)
+
+
+def _latest(into: dict[str, Register], registers: Mapping[str, Register]) -> None:
+    for name, register in registers.items():
+        known = into.get(name)
+        if known is None or known[:2] < register[:2]:
+            into[name] = register
+
+
+def _add_up(into: dict[str, Tally], name: str, tally: Tally) -> None:
+    known = into.get(name)
+    if known is None:
+        into[name] = Tally(tally.count, tally.first, tally.last)
+    else:
+        known.count += tally.count
+        known.first = min(known.first, tally.first)
+        known.last = max(known.last, tally.last)
+
+
+def _interleave(into: dict[Counter, Window], counter: Counter, window: Window) -> None:
+    known = into.get(counter)
+    if known is None:
+        into[counter] = Window(window.count, list(window.newest))
+    else:
+        known.count += window.count
+        known.newest = list(merge(known.newest, window.newest))[-counter.newest :]
+
+
+def _values(registers: Mapping[str, Register]) -> dict[str, Any]:
+    """A trait that was last set to null is gone."""
+    return {n: value for n, (_, _, value) in sorted(registers.items()) if value is not None}

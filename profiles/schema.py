@@ -1,0 +1,198 @@
+"""Segments as people write them: the one source of validation, error messages and OpenAPI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from cdp.forms import Form
+from cdp.times import parse_duration
+from profiles.conditions import OPERATORS
+
+MAX_DEPTH = 16
+MAX_CONDITIONS = 200
+MAX_COUNT = 1000
+_LONGEST = parse_duration("3650d")
+
+
+class Scalar(fields.Field[Any]):
+    """A string, a finite number or a boolean."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValidationError("Must be a finite number.")
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
+            raise ValidationError("Must be a number of at most 64 bits.")
+        if not isinstance(value, str | int | float):
+            raise ValidationError("Must be a string, a number or true or false.")
+        return value
+
+
+class Duration(fields.String):
+    """A whole number and a unit."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            duration = parse_duration(str(text))
+        except ValueError as error:
+            raise ValidationError(f"{str(error).capitalize()}.") from None
+        if not 0 < duration <= _LONGEST:
+            raise ValidationError("Must be between 1s and 3650d.")
+        return text
+
+
+def _tested(*needed: str) -> Any:
+    """A schema-level check that at least one comparison is there."""
+
+    def check(self: Schema, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if not any(name in data for name in needed):
+            raise ValidationError(f"Say what to compare with: one of {', '.join(needed)}.")
+
+    return validates_schema(check)
+
+
+class Comparisons(Form):
+    """What a value is compared with; all that are given must hold."""
+
+    eq = Scalar(metadata={"description": "equals"})
+    ne = Scalar(metadata={"description": "does not equal; a missing value does not"})
+    gt = Scalar(metadata={"description": "is greater, number to number or text to text"})
+    gte = Scalar()
+    lt = Scalar()
+    lte = Scalar()
+    contains = Scalar(metadata={"description": "text contains text, or a list the value"})
+    exists = fields.Boolean(truthy={True}, falsy={False})
+
+    class Meta:
+        """`in` is a word of Python's own."""
+
+        include: ClassVar = {"in": fields.List(Scalar(), validate=validate.Length(1, 1000))}
+
+
+_NAME = validate.Length(1, 512)
+
+
+class PropertyFilter(Comparisons):
+    """What a property of the event must satisfy; dots reach into nested objects."""
+
+    property = fields.String(required=True, validate=_NAME)
+    check = _tested(*OPERATORS)
+
+
+class TraitCondition(Comparisons):
+    """A trait satisfies every comparison."""
+
+    trait = fields.String(required=True, validate=_NAME)
+    check = _tested(*OPERATORS)
+
+
+def _count() -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(0, MAX_COUNT))
+
+
+class Count(Form):
+    """How often: whole numbers from 0 to 1000."""
+
+    eq, ne, gt, gte, lt, lte = _count(), _count(), _count(), _count(), _count(), _count()
+    check = _tested("eq", "ne", "gt", "gte", "lt", "lte")
+
+
+class EventCondition(Form):
+    """An event happened so often, by default at least once, within a window or ever."""
+
+    event = fields.String(required=True, validate=_NAME)
+    where = fields.List(fields.Nested(PropertyFilter), validate=validate.Length(0, 20))
+    count = fields.Nested(Count)
+    within = Duration(metadata={"description": "30s, 15m, 48h, 7d or 2w", "example": "7d"})
+
+
+class Condition(fields.Field[Any]):
+    """One node of the tree; told apart by the one field that names its kind."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        return _load(value, depth=1)
+
+
+_LEAVES = {"trait": TraitCondition, "event": EventCondition}
+_KINDS = ("all", "any", "not", "trait", "event")
+
+
+def _load(value: Any, depth: int) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValidationError("Must be an object with all, any, not, trait or event.")
+    if depth > MAX_DEPTH:
+        raise ValidationError(f"Conditions may nest {MAX_DEPTH} deep.")
+    kinds = [kind for kind in _KINDS if kind in value]
+    if len(kinds) != 1:
+        raise ValidationError(f"Needs exactly one of {', '.join(_KINDS)}.")
+    kind = kinds[0]
+    if kind in _LEAVES:
+        loaded: dict[str, Any] = _LEAVES[kind]().load(value)
+        return loaded
+    if len(value) > 1:
+        raise ValidationError(f"Takes nothing beside {kind}.")
+    inner = value[kind]
+    if kind == "not":
+        with _at("not"):
+            return {"not": _load(inner, depth + 1)}
+    if not isinstance(inner, list) or not 1 <= len(inner) <= MAX_CONDITIONS:
+        raise ValidationError({kind: [f"Must be a list of 1 to {MAX_CONDITIONS} conditions."]})
+    loaded_all = []
+    for number, each in enumerate(inner):
+        with _at(kind, number):
+            loaded_all.append(_load(each, depth + 1))
+    return {kind: loaded_all}
+
+
+@contextmanager
+def _at(*path: str | int) -> Iterator[None]:
+    """Puts where in the tree an error was in front of it."""
+    try:
+        yield
+    except ValidationError as error:
+        told: Any = error.messages
+        for step in reversed(path):
+            told = {step: told}
+        raise ValidationError(told) from None
+
+
+def _size(where: Any) -> int:
+    if isinstance(where, list):
+        return sum(_size(each) for each in where)
+    if not isinstance(where, dict):
+        return 0
+    return 1 + sum(_size(where.get(kind)) for kind in ("all", "any", "not"))
+
+
+class SegmentSchema(Form):
+    """A segment: a name, the purpose it serves and who is in it."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 200))
+    purpose = fields.String(load_default="analytics", validate=validate.Length(1, 64))
+    where = Condition(
+        required=True,
+        metadata={
+            "example": {
+                "all": [
+                    {"trait": "country", "in": ["DE", "AT"]},
+                    {
+                        "event": "Order Completed",
+                        "where": [{"property": "revenue", "gt": 50}],
+                        "count": {"gte": 2},
+                        "within": "90d",
+                    },
+                ]
+            }
+        },
+    )
+
+    @validates_schema
+    def check_size(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """A bound on the whole tree."""
+        if _size(data.get("where")) > MAX_CONDITIONS:
+            raise ValidationError(f"May have {MAX_CONDITIONS} conditions in all.", "where")

@@ -1,0 +1,1 @@
+"""What tests share: real servers, a driver of the pipeline, a running platform."""

@@ -1,0 +1,54 @@
+"""Drives the pipeline without Faust: chunk by chunk, until nothing is left to do."""
+
+from __future__ import annotations
+
+from cdp.builds import Builder
+from cdp.db import named
+from cdp.events import DELIVERIES, EVENTS, TOUCHED
+from cdp.jobs import Jobs
+from cdp.log import store
+from cdp.main import Core
+from cdp.stream.broker import Chunk
+from cdp.stream.stage import Stage
+
+_POSITIONS = named("select partition, next_offset from checkpoints where topic = :topic")
+
+
+class Driver:
+    """The three agents and the scheduler's jobs, on demand."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        pipeline = core.pipeline
+        self.stages = [
+            Stage(EVENTS, pipeline.on_events, core.database, core.partitions),
+            Stage(TOUCHED, pipeline.on_touched, core.database, core.partitions),
+            Stage(DELIVERIES, pipeline.on_deliveries, core.database, core.partitions),
+        ]
+        builder = Builder(core.database, core.partitions, core.keyring, pipeline.profiles)
+        self.jobs = Jobs(core.database, core.partitions, builder)
+
+    async def step(self, stage: Stage, limit: int = 500) -> int:
+        """Hand one chunk to one stage; returns how many records it had."""
+        async with self.core.database.transaction() as connection:
+            rows = await connection.execute(_POSITIONS, {"topic": stage.topic})
+            positions = {row[0]: row[1] for row in rows}
+            parts = await store.read(connection, stage.topic, positions, limit)
+        if not parts:
+            return 0
+        chunk = Chunk(stage.topic, parts)
+        await stage.run(chunk)
+        return len(chunk)
+
+    async def settle(self, limit: int = 500) -> None:
+        """Until every topic is drained and every build is done."""
+        busy = True
+        while busy:
+            busy = False
+            for stage in self.stages:
+                while await self.step(stage, limit):
+                    busy = True
+            await self.jobs.fire_timers()
+            busy |= await self.jobs.builder.step()
+            for stage in self.stages:
+                busy |= bool(await self.step(stage, limit))

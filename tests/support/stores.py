@@ -1,0 +1,57 @@
+"""One PostgreSQL and one Valkey per test run; a database of its own for whoever asks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from cdp.instance import Running
+from cdp.log.vault import Vault
+from cdp.migrate import migrate
+from cdp.services.postgres import Postgres
+from cdp.services.valkey import Valkey
+
+MASTER_KEY = "ab" * 32
+PARTITIONS = 4
+
+
+@dataclass
+class Stores:
+    """Real servers; `fresh` gives an empty, migrated database in a tenth of a second."""
+
+    postgres: Postgres
+    valkey: Valkey
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def fresh(self) -> Running:
+        """A database nobody else uses. The cache is shared: versions keep it apart."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(f"create database {name} template template_cdp")
+        return Running(self.url(name), self.valkey.url)
+
+    def url(self, database: str) -> str:
+        return self.postgres.url.rsplit("/", 1)[0] + f"/{database}"
+
+
+@contextmanager
+def started(home: Path) -> Iterator[Stores]:
+    """Start both servers, make the template, stop them at the end."""
+    postgres, valkey = Postgres(home), Valkey(home)
+    try:
+        postgres.start()
+        valkey.start()
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute("create database template_cdp")
+        stores = Stores(postgres, valkey)
+        check = Vault(bytes.fromhex(MASTER_KEY)).check
+        migrate(stores.url("template_cdp"), partitions=PARTITIONS, key_check=check)
+        yield stores
+    finally:
+        valkey.close()
+        postgres.close()

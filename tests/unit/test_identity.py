@@ -1,0 +1,190 @@
+"""Who is who, from identifiers to profiles, as pure functions."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp.events import SCHEMA, Event, Identifier
+from identity.identifiers import Kind, namespace_of, normalised, read
+from identity.model import Edge, Node, Rules, fits, resolve
+
+SMALL = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
+
+
+def event(kind: str = "track", **fields: Any) -> Event:
+    return Event(SCHEMA, kind, b"e" * 16, 1, "m", 10, 10, **fields)  # type: ignore[arg-type]
+
+
+def node(name: str, seen: int = 0) -> Node:
+    return Node(name.encode(), {"u": "user_id", "e": "email"}.get(name[0], "anonymous_id"), seen)
+
+
+def edge(a: str, b: str, kind: Kind = Kind.TOGETHER, seen: int = 0) -> Edge:
+    a, b = sorted((a, b))
+    return Edge(a.encode(), b.encode(), int(kind), seen, b"")
+
+
+def profiles(nodes: list[Node], edges: list[Edge], rules: Rules = SMALL) -> set[frozenset[str]]:
+    found: dict[bytes, set[str]] = {}
+    for name, profile in resolve(nodes, edges, rules).profiles.items():
+        found.setdefault(profile, set()).add(name.decode())
+    return {frozenset(names) for names in found.values()}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "0000", "0-0-0", "---", "null", "undefined", "Anonymous", "-1", "test", "None"],
+)
+def test_values_that_stand_for_nothing_link_nobody(value: str) -> None:
+    assert normalised("user_id", value) is None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "value", "expected"),
+    [
+        ("email", " Ada@Example.COM ", "ada@example.com"),
+        ("email", "\uff41da@example.com", "ada@example.com"),
+        ("email", "ada", None),
+        ("phone", "+49 (30) 123-456", "+4930123456"),
+        ("user_id", 42, "42"),
+        ("user_id", True, None),
+        ("user_id", ["a"], None),
+    ],
+)
+def test_normalisation(namespace: str, value: object, expected: str | None) -> None:
+    found = normalised(namespace, value)
+    assert (found.value if found else None) == expected
+
+
+@pytest.mark.parametrize("name", ["userId", "user_id", "User ID", "USER_ID"])
+def test_one_namespace_has_many_spellings(name: str) -> None:
+    assert namespace_of(name) == "user_id"
+
+
+def test_the_subject_is_the_strongest_identifier() -> None:
+    external = {"externalIds": [{"type": "ga_client_id", "id": "7", "collection": "users"}]}
+    both = event(user_id="ada", anonymous_id="a-1", context=external)
+    assert read(both).subject == Identifier("user_id", "ada")
+    assert read(event(anonymous_id="a-1", context=external)).subject == ("anonymous_id", "a-1")
+    assert read(event(context=external)).subject == ("ga_client_id", "7")
+
+
+def test_an_event_with_neither_user_nor_device_is_about_nobody() -> None:
+    device = {"device": {"id": "d-1"}, "traits": {"email": "ada@example.com"}}
+    assert read(event(context=device)).subject is None
+    assert read(event("identify", traits={"email": "ada@example.com"})).identifiers == ()
+
+
+def test_an_identify_call_links_strongly() -> None:
+    named = read(event("identify", user_id="ada", anonymous_id="a", traits={"email": "a@b.c"}))
+    assert {(link.b.namespace, link.kind) for link in named.links} == {
+        ("anonymous_id", Kind.LOGIN),
+        ("email", Kind.IDENTIFY),
+    }
+
+
+def test_group_traits_are_not_the_persons() -> None:
+    named = read(event("group", user_id="ada", group_id="g", traits={"email": "info@firm.com"}))
+    assert named.identifiers == (("user_id", "ada"),)
+
+
+def test_alias_says_the_previous_id_is_this_user_in_either_namespace() -> None:
+    links = read(event("alias", user_id="new", previous_id="old")).links
+    assert {(link.a, link.b, link.kind) for link in links} == {
+        (("user_id", "new"), ("user_id", "old"), Kind.ALIAS),
+        (("user_id", "new"), ("anonymous_id", "old"), Kind.ALIAS),
+    }
+    assert read(event("alias", user_id="same", previous_id="same")).links == ()
+
+
+def test_merge_links_two_typed_identifiers() -> None:
+    pair = [{"type": "userId", "value": "ada"}, {"type": "email", "value": "ADA@b.c"}]
+    named = read(event("merge", extra={"mergeProperties": pair}))
+    assert named.subject == ("user_id", "ada")
+    assert [(link.a, link.b) for link in named.links] == [
+        (("user_id", "ada"), ("email", "ada@b.c"))
+    ]
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"externalIds": "x"}, {"externalIds": [1, {"type": 2}]}, {"device": []}, {"traits": "x"}],
+)
+def test_odd_contexts_do_not_break(context: dict[str, Any]) -> None:
+    assert read(event(user_id="ada", context=context)).subject == ("user_id", "ada")
+
+
+def test_a_device_that_two_people_share_keeps_two_profiles() -> None:
+    nodes = [node("u1", 1), node("u2", 5), node("a1", 1)]
+    edges = [edge("u1", "a1", Kind.LOGIN, 1), edge("u2", "a1", Kind.LOGIN, 5)]
+    assert profiles(nodes, edges) == {frozenset({"u1", "a1"}), frozenset({"u2"})}
+    refused = resolve(nodes, edges, SMALL).refused
+    assert [(r.edge, r.namespace) for r in refused] == [(edges[1], "user_id")]
+
+
+def test_a_stronger_edge_wins_over_an_earlier_one() -> None:
+    nodes = [node("u1", 1), node("u2", 5), node("a1", 1)]
+    edges = [edge("u1", "a1", Kind.TOGETHER, 1), edge("u2", "a1", Kind.LOGIN, 5)]
+    assert profiles(nodes, edges) == {frozenset({"u1"}), frozenset({"u2", "a1"})}
+
+
+def test_an_alias_makes_two_user_ids_one() -> None:
+    nodes = [node("u1"), node("u2"), node("a1"), node("a2")]
+    edges = [
+        edge("u1", "a1", Kind.LOGIN),
+        edge("u2", "a2", Kind.LOGIN),
+        edge("u1", "u2", Kind.ALIAS),
+    ]
+    assert profiles(nodes, edges) == {frozenset({"u1", "u2", "a1", "a2"})}
+
+
+def test_a_profile_is_named_after_its_earliest_identifier_then_the_strongest() -> None:
+    nodes = [node("u1", 5), node("a1", 3), node("e1", 3)]
+    edges = [edge("u1", "a1"), edge("u1", "e1")]
+    assert set(resolve(nodes, edges, SMALL).profiles.values()) == {b"a1"}
+
+
+names = st.sampled_from([f"{kind}{number}" for kind in "uea" for number in range(4)])
+edges_drawn = st.lists(
+    st.builds(edge, names, names, st.sampled_from(list(Kind)), st.integers(0, 5)).filter(
+        lambda e: e.a != e.b
+    ),
+    max_size=25,
+)
+
+
+@given(edges_drawn, st.randoms(use_true_random=False))
+def test_resolution_depends_on_the_set_of_edges_alone(
+    edges: list[Edge], shuffler: random.Random
+) -> None:
+    nodes = [node(f"{kind}{number}", number) for kind in "uea" for number in range(4)]
+    expected = resolve(nodes, edges, SMALL)
+    shuffled_nodes, shuffled = list(nodes), edges + edges[: len(edges) // 2]
+    shuffler.shuffle(shuffled_nodes)
+    shuffler.shuffle(shuffled)
+    assert resolve(shuffled_nodes, shuffled, SMALL).profiles == expected.profiles
+
+
+@given(edges_drawn)
+def test_no_profile_breaks_a_limit_and_no_refused_edge_could_have_been_taken(
+    edges: list[Edge],
+) -> None:
+    nodes = [node(f"{kind}{number}", number) for kind in "uea" for number in range(4)]
+    resolution = resolve(nodes, edges, SMALL)
+    for profile in set(resolution.profiles.values()):
+        members = [n for n in nodes if resolution.profiles[n.id] == profile]
+        inside = [e for e in edges if {e.a, e.b} <= {m.id for m in members}]
+        assert fits(members, edges_of(members, edges), SMALL), inside
+    for refusal in resolution.refused:
+        a, b = refusal.edge.a, refusal.edge.b
+        assert resolution.profiles[a] != resolution.profiles[b]
+
+
+def edges_of(members: list[Node], edges: list[Edge]) -> list[Edge]:
+    ids = {member.id for member in members}
+    return [each for each in edges if each.a in ids and each.b in ids]
