@@ -45,6 +45,17 @@ class Supervisor:
     parts: list[Part] = field(default_factory=list)
     _stopping: bool = False
 
+    def once(self, command: str) -> None:
+        """Run a command to its end; in a process of its own, whose memory goes with it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cdp", command],
+            env={**os.environ, **self.environment},
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode:
+            raise ServiceFailed(f"`cdp {command}` failed with exit code {done.returncode}")
+
     def run(self, ready: Callable[[], None]) -> None:
         """Start everything, call `ready` when it is up, watch until told to stop."""
         for number in (signal.SIGTERM, signal.SIGINT):

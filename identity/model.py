@@ -7,32 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import networkx as nx
 
 from cdp.events import Instant, ProfileId
+from identity.graph import Edge, Node, NodeId
 from identity.identifiers import ANONYMOUS_ID, EMAIL, PHONE, USER_ID, Kind
-
-NodeId: TypeAlias = bytes  # the keyed hash of an identifier
-
-
-class Node(NamedTuple):
-    """An identifier as the graph knows it: a hash, its namespace, when it was first seen."""
-
-    id: NodeId
-    namespace: str
-    first_seen: Instant
-
-
-class Edge(NamedTuple):
-    """A fact: two identifiers belong together, says this event. `a < b`."""
-
-    a: NodeId
-    b: NodeId
-    kind: int
-    first_seen: Instant
-    event: bytes
 
 
 class Refusal(NamedTuple):
@@ -68,21 +49,6 @@ class Resolution(NamedTuple):
 
     profiles: dict[NodeId, ProfileId]
     refused: list[Refusal]
-
-
-def edge(a: NodeId, b: NodeId, kind: Kind, seen: Instant, event: bytes) -> Edge:
-    """An edge in its one direction."""
-    return Edge(a, b, int(kind), seen, event) if a < b else Edge(b, a, int(kind), seen, event)
-
-
-def earliest(edges: Iterable[Edge]) -> dict[tuple[NodeId, NodeId, int], Edge]:
-    """One edge per pair and kind: the evidence that came first."""
-    first: dict[tuple[NodeId, NodeId, int], Edge] = {}
-    for each in edges:
-        key = each[:3]
-        if key not in first or each[3:] < first[key][3:]:
-            first[key] = each
-    return first
 
 
 def resolve(nodes: Iterable[Node], edges: Iterable[Edge], rules: Rules) -> Resolution:

@@ -12,8 +12,9 @@ import networkx as nx
 from cdp.db import Connection
 from cdp.events import Event, Identifier, ProfileId, SubjectId
 from identity import store
+from identity.graph import Edge, Node, NodeId, earliest, edge
 from identity.identifiers import Named
-from identity.model import Edge, Node, NodeId, Rules, earliest, edge, profile_id, resolve_component
+from identity.model import Rules, profile_id, resolve_component
 from identity.store import Elder, Placed, Union
 
 

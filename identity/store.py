@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cdp.db import Connection, named
 from cdp.events import ProfileId
-from identity.model import Edge, Node, NodeId
+from identity.graph import Edge, Node, NodeId
 
 _LOCK = named("select pg_advisory_xact_lock(cast(cast('nodes' as regclass) as oid)::bigint)")
 _NODES = named(

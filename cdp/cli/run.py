@@ -16,36 +16,33 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def api() -> None:
         """Run the HTTP API: collector and management."""
-        from cdp import instance, logs, main
+        from cdp import instance, logs, processes
 
         settings = Settings.from_env()
         logs.configure(settings.log_level)
         with instance.services(settings) as running:
-            main.serve_api(settings, running)
+            processes.serve_api(settings, running)
 
     @app.command()
     def worker() -> None:
         """Run the agents."""
-        from cdp import main
+        from cdp import processes
 
-        _run(main.run_worker)
+        _run(processes.run_worker)
 
     @app.command()
     def scheduler() -> None:
         """Run timers, retries and builds."""
-        from cdp import main
+        from cdp import processes
 
-        _run(main.run_scheduler)
+        _run(processes.run_scheduler)
 
     @app.command()
     def migrate() -> None:
-        """Bring the database's schema up to date."""
-        from cdp import instance, logs, main
+        """Bring the schema up to date; of a new instance also the first keys and purposes."""
+        from cdp import processes
 
-        settings = Settings.from_env()
-        logs.configure(settings.log_level)
-        with instance.services(settings) as running:
-            main.bring_up_to_date(settings, running)
+        _run(processes.prepare)
         typer.echo("The schema is up to date.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import socket
 import urllib.error
@@ -30,33 +29,15 @@ def register(app: typer.Typer) -> None:
         logs.configure(settings.log_level)
         _must_be_free(settings)
         with instance.services(settings) as running:
-            keys = _prepare(settings, running)
-            supervisor = Supervisor(
-                servers=running.servers,
-                environment=running.environment() | {"CDP_PORT": str(settings.port)},
-            )
+            environment = running.environment() | {"CDP_PORT": str(settings.port)}
+            supervisor = Supervisor(running.servers, environment)
+            supervisor.once("migrate")
+            keys = instance.read_keys(settings) or {}
             supervisor.parts = [Part("api", ["api"]), Part("scheduler", ["scheduler"])]
             for number in range(settings.workers):
                 supervisor.parts.append(Part(f"worker {number + 1}", ["worker"]))
             supervisor.run(lambda: _greet(settings, keys))
         typer.echo("Stopped.")
-
-
-def _prepare(settings: Settings, running: object) -> dict[str, str]:
-    from cdp import main
-    from cdp.instance import Running
-
-    assert isinstance(running, Running)
-    main.bring_up_to_date(settings, running)
-
-    async def prepare() -> dict[str, str]:
-        core = main.assemble(settings, running)
-        try:
-            return await main.prepare(settings, core)
-        finally:
-            await core.close()
-
-    return asyncio.run(prepare())
 
 
 def _must_be_free(settings: Settings) -> None:

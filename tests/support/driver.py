@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from cdp.builds import Builder
 from cdp.db import named
 from cdp.events import DELIVERIES, EVENTS, TOUCHED
-from cdp.jobs import Jobs
 from cdp.log import store
-from cdp.main import Core
+from cdp.main import Core, jobs
+from cdp.pipeline import Pipeline
 from cdp.stream.broker import Chunk
 from cdp.stream.stage import Stage
 
@@ -17,16 +16,15 @@ _POSITIONS = named("select partition, next_offset from checkpoints where topic =
 class Driver:
     """The three agents and the scheduler's jobs, on demand."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, pipeline: Pipeline) -> None:
         self.core = core
-        pipeline = core.pipeline
+        self.pipeline = pipeline
         self.stages = [
             Stage(EVENTS, pipeline.on_events, core.database, core.partitions),
             Stage(TOUCHED, pipeline.on_touched, core.database, core.partitions),
             Stage(DELIVERIES, pipeline.on_deliveries, core.database, core.partitions),
         ]
-        builder = Builder(core.database, core.partitions, core.keyring, pipeline.profiles)
-        self.jobs = Jobs(core.database, core.partitions, builder)
+        self.jobs = jobs(core)
 
     async def step(self, stage: Stage, limit: int = 500) -> int:
         """Hand one chunk to one stage; returns how many records it had."""

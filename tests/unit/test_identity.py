@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event, Identifier
+from identity.graph import Edge, Node
 from identity.identifiers import Kind, namespace_of, normalised, read
-from identity.model import Edge, Node, Rules, fits, resolve
+from identity.model import Rules, fits, resolve
 
 SMALL = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
 

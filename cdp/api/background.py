@@ -1,0 +1,74 @@
+"""What runs beside the routes: the log's writer, and news of consent for the collection gate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+from fastapi import FastAPI
+
+import consent.store as consent_store
+from cdp.db import Database
+from cdp.errors import StoreUnavailable
+from cdp.log.appender import Appender
+from cdp.log.keyring import Keyring
+from consent.gate import CollectionGate
+
+_RETRY_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Lives as long as the application."""
+
+    database: Database
+    keyring: Keyring
+    appender: Appender
+    gate: CollectionGate
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Run beside the application; if either task ends, the process must."""
+        tasks = [asyncio.create_task(work) for work in (self.appender.run(), self._follow())]
+        for task in tasks:
+            task.add_done_callback(_end_process)
+        yield
+        for task in tasks:
+            task.remove_done_callback(_end_process)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        """Renew what the collection gate goes by whenever consent or purposes change."""
+        while True:
+            try:
+                async with self.database.driver() as connection:
+                    await connection.execute("listen cdp_subjects")
+                    self.keyring.forget_all()
+                    await self._renew()
+                    async for note in connection.notifies():
+                        if note.payload == "purposes":
+                            await self._renew()
+                        else:
+                            self.keyring.forget([bytes.fromhex(note.payload)])
+            except (StoreUnavailable, psycopg.Error, OSError) as error:
+                log.info("listen_lost", error=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _renew(self) -> None:
+        async with self.database.transaction() as connection:
+            self.gate.purposes = await consent_store.purposes(connection)
+
+
+def _end_process(task: asyncio.Task[None]) -> None:
+    """A collector without its writer would only collect promises: end it, loudly."""
+    if not task.cancelled():
+        log.error("task_ended", error=repr(task.exception()))
+        signal.raise_signal(signal.SIGTERM)

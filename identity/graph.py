@@ -1,0 +1,44 @@
+"""The graph's values: identifiers as nodes, what an event says of two of them as an edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from cdp.events import Instant
+from identity.identifiers import Kind
+
+NodeId: TypeAlias = bytes  # the keyed hash of an identifier
+
+
+class Node(NamedTuple):
+    """An identifier as the graph knows it: a hash, its namespace, when it was first seen."""
+
+    id: NodeId
+    namespace: str
+    first_seen: Instant
+
+
+class Edge(NamedTuple):
+    """A fact: two identifiers belong together, says this event. `a < b`."""
+
+    a: NodeId
+    b: NodeId
+    kind: int
+    first_seen: Instant
+    event: bytes
+
+
+def edge(a: NodeId, b: NodeId, kind: Kind, seen: Instant, event: bytes) -> Edge:
+    """An edge in its one direction."""
+    return Edge(a, b, int(kind), seen, event) if a < b else Edge(b, a, int(kind), seen, event)
+
+
+def earliest(edges: Iterable[Edge]) -> dict[tuple[NodeId, NodeId, int], Edge]:
+    """One edge per pair and kind: the evidence that came first."""
+    first: dict[tuple[NodeId, NodeId, int], Edge] = {}
+    for each in edges:
+        key = each[:3]
+        if key not in first or each[3:] < first[key][3:]:
+            first[key] = each
+    return first

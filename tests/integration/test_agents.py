@@ -1,0 +1,218 @@
+"""Faust agents over the real log: exactly once, shared, fenced, parked, loud when need be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from cdp.db import Database, named
+from cdp.errors import CdpError, StoreUnavailable
+from cdp.events import DELIVERIES, TOUCHED
+from cdp.instance import Running
+from cdp.log import store
+from cdp.log.store import Message, Record
+from cdp.stream import checkpoints
+from cdp.stream.agents import Agents
+from cdp.stream.broker import Chunk
+from cdp.stream.postgres import PostgresBroker
+from cdp.stream.stage import Handle, Stage, Unit
+from tests.support.stores import PARTITIONS
+
+_SEEN = named("create table seen (value bytea)")
+_NOTE = named("insert into seen select unnest(cast(:values as bytea[]))")
+
+
+class Log:
+    """A topic to be consumed, and what handlers noted in the database while handling it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def put(self, count: int, start: int = 0) -> None:
+        keys = [str(number % 97).encode() for number in range(start, start + count)]
+        messages = [
+            Message(TOUCHED, key, str(number).encode())
+            for number, key in enumerate(keys, start=start)
+        ]
+        async with self.database.transaction() as connection:
+            await store.emit(connection, messages, PARTITIONS)
+
+    async def seen(self) -> Counter[int]:
+        return Counter(int(row[0]) for row in await self.database.rows(named("select * from seen")))
+
+    async def lag(self) -> int:
+        async with self.database.transaction() as connection:
+            return (await checkpoints.lag(connection))[TOUCHED]
+
+    async def until_drained(self, seconds: float = 20) -> None:
+        async with asyncio.timeout(seconds):
+            while await self.lag():
+                await asyncio.sleep(0.02)
+
+    def stage(self, handle: Handle) -> Stage:
+        return Stage(TOUCHED, handle, self.database, PARTITIONS)
+
+    def agents(self, handle: Handle) -> Agents:
+        broker = PostgresBroker(self.database, PARTITIONS)
+        return Agents(broker, [self.stage(handle)], chunk_events=50)
+
+
+async def note(unit: Unit, records: Sequence[Record]) -> None:
+    await unit.connection.execute(_NOTE, {"values": [record.value for record in records]})
+
+
+@pytest.fixture
+async def log(running: Running) -> AsyncIterator[Log]:
+    database = Database(running.database_url)
+    await database.rows(_SEEN)
+    yield Log(database)
+    await database.close()
+
+
+async def test_every_record_is_handled_once(log: Log) -> None:
+    await log.put(1000)
+    stop = asyncio.Event()
+    run = asyncio.create_task(log.agents(note).run(stop))
+    await log.until_drained()
+    await log.put(500, start=1000)
+    await log.until_drained()
+    stop.set()
+    await run
+    assert await log.seen() == Counter(range(1500))
+
+
+async def test_a_worker_that_joins_takes_its_share_and_leaves_it_again(log: Log) -> None:
+    handled: Counter[str] = Counter()
+
+    def worker(name: str) -> Handle:
+        async def handle(unit: Unit, records: Sequence[Record]) -> None:
+            handled[name] += len(records)
+            await note(unit, records)
+
+        return handle
+
+    stops = [asyncio.Event(), asyncio.Event()]
+    await log.put(500)
+    first = asyncio.create_task(log.agents(worker("first")).run(stops[0]))
+    await log.until_drained()
+    second = asyncio.create_task(log.agents(worker("second")).run(stops[1]))
+    start = 500
+    async with asyncio.timeout(20):
+        while not handled["second"]:
+            await log.put(100, start=start)
+            start += 100
+            await asyncio.sleep(0.1)
+    stops[0].set()
+    await first
+    await log.put(500, start=start)
+    await log.until_drained()
+    stops[1].set()
+    await second
+    assert await log.seen() == Counter(range(start + 500))
+
+
+async def test_transient_failures_are_tried_again(log: Log) -> None:
+    failures = iter([StoreUnavailable("deadlock"), StoreUnavailable("gone")])
+
+    async def shaky(unit: Unit, records: Sequence[Record]) -> None:
+        await note(unit, records)
+        for error in failures:
+            raise error
+
+    await log.put(10)
+    await run_once(log, shaky)
+    assert await log.seen() == Counter(range(10))
+
+
+async def run_once(log: Log, handle: Handle) -> None:
+    """Hand over everything there is as one chunk."""
+    everything = dict.fromkeys(range(PARTITIONS), 0)
+    async with log.database.transaction() as connection:
+        parts = await store.read(connection, TOUCHED, everything, 10_000)
+    await log.stage(handle).run(Chunk(TOUCHED, parts))
+
+
+async def test_a_poison_record_is_parked_and_its_neighbours_go_through(log: Log) -> None:
+    async def picky(unit: Unit, records: Sequence[Record]) -> None:
+        await note(unit, records)
+        if any(record.value == b"7" for record in records):
+            raise ValueError("secret of record 7")
+
+    await log.put(20)
+    await run_once(log, picky)
+    assert await log.seen() == Counter(n for n in range(20) if n != 7)
+    rows = await log.database.rows(named("select topic, value, error from parked"))
+    assert [(row[0], row[1]) for row in rows] == [(TOUCHED, b"7")]
+    assert rows[0][2].startswith("ValueError in picky")
+    assert "secret" not in rows[0][2]
+    assert await log.lag() == 0
+
+
+async def test_a_redelivered_chunk_is_a_no_op(log: Log) -> None:
+    await log.put(20)
+    everything = dict.fromkeys(range(PARTITIONS), 0)
+    async with log.database.transaction() as connection:
+        parts = await store.read(connection, TOUCHED, everything, 10_000)
+    chunk, stage = Chunk(TOUCHED, parts), log.stage(note)
+    await asyncio.gather(*(stage.run(chunk) for _ in range(4)))
+    assert await log.seen() == Counter(range(20))
+    await log.put(10, start=20)
+    await log.stage(note).run(chunk)  # a worker that slept through all of it
+    assert await log.lag() == 10
+
+
+async def test_a_hole_in_what_is_handed_over_is_no_chunk_of_ours(log: Log) -> None:
+    await log.put(20)
+    everything = dict.fromkeys(range(PARTITIONS), 1)
+    async with log.database.transaction() as connection:
+        parts = await store.read(connection, TOUCHED, everything, 10_000)
+    with pytest.raises(CdpError, match="expected offset 0, got 1"):
+        await log.stage(note).run(Chunk(TOUCHED, parts))
+
+
+async def test_what_is_wrong_with_the_database_ends_the_worker_loudly(log: Log) -> None:
+    async def broken(unit: Unit, records: Sequence[Record]) -> None:
+        await unit.connection.execute(named("select * from no_such_table"))
+
+    await log.put(10)
+    async with asyncio.timeout(20):
+        with pytest.raises(Exception, match="no_such_table"):
+            await log.agents(broken).run(asyncio.Event())
+    assert await log.lag() == 10
+
+
+async def test_what_follows_is_emitted_with_the_transaction_or_not_at_all(log: Log) -> None:
+    async def forward(unit: Unit, records: Sequence[Record]) -> None:
+        for record in records:
+            unit.emit(DELIVERIES, record.key, record.value)
+        if any(record.value == b"7" for record in records):
+            raise ValueError
+
+    await log.put(20)
+    await run_once(log, forward)
+    everything = dict.fromkeys(range(PARTITIONS), 0)
+    async with log.database.transaction() as connection:
+        parts = await store.read(connection, DELIVERIES, everything, 100)
+    values = sorted(int(record.value) for records in parts.values() for record in records)
+    assert values == [n for n in range(20) if n != 7]
+
+
+async def test_the_outbox_is_trimmed_behind_its_consumers(log: Log) -> None:
+    await log.put(50)
+    await run_once(log, note)
+    await log.put(5, start=50)
+    async with log.database.transaction() as connection:
+        assert await checkpoints.trim(connection) == 50
+    await run_until_empty(log)
+    assert await log.seen() == Counter(range(55))
+
+
+async def run_until_empty(log: Log) -> None:
+    stop = asyncio.Event()
+    run = asyncio.create_task(log.agents(note).run(stop))
+    await log.until_drained()
+    stop.set()
+    await run
