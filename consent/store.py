@@ -43,12 +43,13 @@ _SEED = named(
     values (:key, :name, :by_default, :signals) on conflict (key) do nothing
     """
 )
-_COLLECT = named(
+_CLOSE = named(
     """
-    update subjects set collect = :collect where id = any(:subjects) and collect <> :collect
-    returning id
+    insert into uncollectable (subject) select unnest(cast(:subjects as bytea[]))
+    on conflict do nothing returning subject
     """
 )
+_OPEN = named("delete from uncollectable where subject = any(:subjects) returning subject")
 _RENEW = named("select pg_notify('cdp_subjects', 'purposes')")
 _FORGET = named(
     "select pg_notify('cdp_subjects', encode(s, 'hex')) from unnest(cast(:subjects as bytea[])) s"
@@ -106,7 +107,8 @@ async def set_collection(
     connection: Connection, subjects: Collection[SubjectId], *, collect: bool
 ) -> None:
     """Tell the collectors whether events of these subjects may be stored."""
-    values = {"subjects": list(subjects), "collect": collect}
-    changed = [row[0] for row in await connection.execute(_COLLECT, values)]
+    statement = _OPEN if collect else _CLOSE
+    rows = await connection.execute(statement, {"subjects": sorted(subjects)})
+    changed = [row[0] for row in rows]
     if changed:
         await connection.execute(_FORGET, {"subjects": changed})

@@ -18,7 +18,7 @@ from cdp.errors import Overloaded, StoreUnavailable
 from cdp.events import Box, Event, SubjectId
 from cdp.log import quarantine, store
 from cdp.log.codec import pack_event
-from cdp.log.keyring import Keyring
+from cdp.log.keyring import Held, Keyring
 from cdp.log.quarantine import Refusal
 from cdp.log.store import Sealed
 
@@ -152,21 +152,21 @@ class Appender:
     async def _write(self, group: Sequence[_Waiting]) -> None:
         facts = [fact for waiting in group for fact in waiting.facts]
         refusals = [refusal for waiting in group for refusal in waiting.refusals]
-        seals = await self._keyring.ensure(self._database, (fact.subject for fact in facts))
-        passed = [self._passed(fact) for fact in facts]
-        sealed = [_sealed(fact, seals[fact.subject]) for fact in passed if fact is not None]
-        held = [f.event.source for f, p in zip(facts, passed, strict=True) if p is None]
+        held = await self._keyring.ensure(self._database, (fact.subject for fact in facts))
+        passed = [self._passed(fact, held[fact.subject]) for fact in facts]
+        sealed = [_sealed(fact, held[fact.subject].box) for fact in passed if fact is not None]
+        stopped = [f.event.source for f, p in zip(facts, passed, strict=True) if p is None]
         async with self._database.transaction() as connection:
             if refusals:
                 await quarantine.add(connection, self._keyring.vault, refusals)
-            if held:
-                await connection.execute(_COUNT_UNCOLLECTED, {"sources": held})
+            if stopped:
+                await connection.execute(_COUNT_UNCOLLECTED, {"sources": stopped})
             if sealed:
                 await store.append(connection, sealed, self._partitions)
 
-    def _passed(self, fact: Fact) -> Fact | None:
+    def _passed(self, fact: Fact, held: Held) -> Fact | None:
         """The collection gate: without a basis nothing of an event is stored but that it was."""
-        event = self._gate(fact.event, self._keyring.collects(fact.subject))
+        event = self._gate(fact.event, held.collect)
         return None if event is None else fact._replace(event=event)
 
 

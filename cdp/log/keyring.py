@@ -12,7 +12,12 @@ from cdp.log.codec import unpack_event
 from cdp.log.store import Record
 from cdp.log.vault import Seal, Vault
 
-_LOAD = named("select id, key, collect from subjects where id = any(:ids)")
+_LOAD = named(
+    """
+    select id, key, not exists (select from uncollectable u where u.subject = s.id)
+      from subjects s where id = any(:ids)
+    """
+)
 _CREATE = named(
     """
     insert into subjects (id, key)
@@ -30,43 +35,43 @@ class Opened(NamedTuple):
     box: Seal
 
 
+class Held(NamedTuple):
+    """A subject's open data key, and whether its events may be stored at all."""
+
+    box: Seal
+    collect: bool
+
+
 class Keyring:
     """An LRU of open data keys. A subject whose key was destroyed is simply not in the answer."""
 
     def __init__(self, vault: Vault, *, size: int = 50_000) -> None:
         self.vault = vault
         self._size = size
-        self._open: OrderedDict[bytes, Seal] = OrderedDict()
-        self._refusing: set[bytes] = set()
+        self._held: OrderedDict[SubjectId, Held] = OrderedDict()
+        self._forgets = 0
 
-    async def load(self, connection: Connection, subjects: Iterable[bytes]) -> dict[bytes, Seal]:
+    async def load(
+        self, connection: Connection, subjects: Iterable[SubjectId]
+    ) -> dict[SubjectId, Seal]:
         """The keys of these subjects, as far as they exist."""
-        found: dict[bytes, Seal] = {}
-        missing: list[bytes] = []
-        for subject in set(subjects):
-            seal = self._open.get(subject)
-            if seal is None:
-                missing.append(subject)
-            else:
-                self._open.move_to_end(subject)
-                found[subject] = seal
-        if missing:
-            for subject, wrapped, collect in await connection.execute(_LOAD, {"ids": missing}):
-                found[subject] = self._keep(subject, wrapped, collect=collect)
-        return found
+        held = await self._read(connection, set(subjects))
+        return {subject: each.box for subject, each in held.items()}
 
-    async def ensure(self, database: Database, subjects: Iterable[bytes]) -> dict[bytes, Seal]:
+    async def ensure(
+        self, database: Database, subjects: Iterable[SubjectId]
+    ) -> dict[SubjectId, Held]:
         """The keys of these subjects, made where there is none. Concurrent makers agree on one."""
         wanted = set(subjects)
-        if wanted <= self._open.keys():
-            return {subject: self._open[subject] for subject in wanted}
+        if wanted <= self._held.keys():
+            return {subject: self._held[subject] for subject in wanted}
         async with database.transaction() as connection:
-            found = await self.load(connection, wanted)
+            found = await self._read(connection, wanted)
             missing = sorted(wanted - found.keys())
             if missing:
                 keys = [self.vault.new_key(subject) for subject in missing]
                 await connection.execute(_CREATE, {"ids": missing, "keys": keys})
-                found |= await self.load(connection, missing)
+                found |= await self._read(connection, set(missing))
         return found
 
     async def open_events(self, connection: Connection, records: Sequence[Record]) -> list[Opened]:
@@ -78,25 +83,37 @@ class Keyring:
             if key in boxes
         ]
 
-    def collects(self, subject: SubjectId) -> bool:
-        """Whether events of a subject whose key is loaded may be stored."""
-        return subject not in self._refusing
-
     def forget(self, subjects: Iterable[SubjectId]) -> None:
         """Drop what is remembered of these subjects: their key or their consent has changed."""
+        self._forgets += 1
         for subject in subjects:
-            self._open.pop(subject, None)
-            self._refusing.discard(subject)
+            self._held.pop(subject, None)
 
     def forget_all(self) -> None:
         """Start afresh, after changes may have been missed."""
-        self._open.clear()
-        self._refusing.clear()
+        self._forgets += 1
+        self._held.clear()
 
-    def _keep(self, subject: SubjectId, wrapped: bytes, *, collect: bool) -> Seal:
-        seal = self._open[subject] = self.vault.unwrap(subject, wrapped)
-        if not collect:
-            self._refusing.add(subject)
-        if len(self._open) > self._size:
-            self.forget([next(iter(self._open))])
-        return seal
+    async def _read(
+        self, connection: Connection, subjects: set[SubjectId]
+    ) -> dict[SubjectId, Held]:
+        found: dict[SubjectId, Held] = {}
+        missing: list[SubjectId] = []
+        for subject in subjects:
+            held = self._held.get(subject)
+            if held is None:
+                missing.append(subject)
+            else:
+                self._held.move_to_end(subject)
+                found[subject] = held
+        if not missing:
+            return found
+        forgets = self._forgets
+        rows = (await connection.execute(_LOAD, {"ids": missing})).all()
+        for subject, wrapped, collect in rows:
+            found[subject] = Held(self.vault.unwrap(subject, wrapped), collect)
+            if forgets == self._forgets:  # else what was read may be out of date by now
+                self._held[subject] = found[subject]
+        while len(self._held) > self._size:
+            self._held.popitem(last=False)
+        return found

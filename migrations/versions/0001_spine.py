@@ -42,11 +42,10 @@ create unique index events_id on events (id);
 create index events_subject on events (subject, "offset");
 create index events_consent on events (subject) where consent;
 
-create table subjects (
-    id bytea primary key,
-    key bytea not null,
-    collect boolean not null default true
-);
+create table subjects (id bytea primary key, key bytea not null);
+
+-- Subjects whose events may not be stored, whether or not one ever was.
+create table uncollectable (subject bytea primary key);
 
 create table outbox (
     topic text not null,
