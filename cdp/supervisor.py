@@ -95,13 +95,25 @@ class Supervisor:
     def _watch(self) -> None:
         for server in self.servers:
             if not server.alive():
-                log.warning("server_died", server=server.name)
-                server.start()
+                self._revive(server)
         for part in self.parts:
             if part.process is not None and part.process.poll() is not None:
                 self._schedule_restart(part)
             if part.process is None and time.monotonic() >= part.not_before:
                 self._start(part)
+
+    def _revive(self, server: Server) -> None:
+        """A server may be killed again while it recovers; only so often in a row, though."""
+        for attempt in range(_MOST_RESTARTS):
+            log.warning("server_died", server=server.name, attempt=attempt)
+            try:
+                server.start()
+                return
+            except ServiceFailed as error:
+                if self._stopping or attempt == _MOST_RESTARTS - 1:
+                    raise
+                log.warning("server_not_back", server=server.name, error=str(error)[:60])
+                time.sleep(_POLL_SECONDS * attempt)
 
     def _schedule_restart(self, part: Part) -> None:
         assert part.process is not None
