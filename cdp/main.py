@@ -83,7 +83,7 @@ async def prepare(settings: Settings, core: Core) -> dict[str, str]:
 
 def subject_of(vault: Vault, event: Event) -> bytes:
     """Whom an event belongs to. Events about nobody share a few keys of their own."""
-    subject = identifiers.read(event).subject
+    subject = identifiers.subject(event)
     if subject is not None:
         return vault.subject(*subject)
     return vault.subject("", f"nobody {event.id[0] % 16}")

@@ -53,7 +53,7 @@ class People:
         missing = versions.keys() - found.keys()
         if missing:
             found |= await self._anew(connection, missing)
-        return found
+        return {profile: shown(each) for profile, each in found.items()}
 
     async def _anew(
         self, connection: Connection, ids: Iterable[ProfileId]
@@ -75,17 +75,27 @@ class People:
 def view(
     profile_id: ProfileId, profile: Profile, inside: Sequence[str], stands: Stands
 ) -> dict[str, Any]:
-    """A profile as the API shows it."""
+    """A profile as it is cached: plain values, in the order the API shows them."""
     return {
-        "profile_id": str(uuid.UUID(bytes=profile_id)),
+        "profile_id": profile_id,
         "identifiers": profile.identifiers,
         "traits": profile.traits,
         "groups": profile.groups,
         "segments": list(inside),
         "consent": {purpose: stand.state for purpose, stand in stands.items()},
-        "first_seen": iso(profile.first_seen),
-        "last_seen": iso(profile.last_seen),
+        "first_seen": profile.first_seen,
+        "last_seen": profile.last_seen,
         "events": {name: tally.count for name, tally in profile.events.items()},
+    }
+
+
+def shown(view: Mapping[str, Any]) -> dict[str, Any]:
+    """A view as the API shows it."""
+    return {
+        **view,
+        "profile_id": str(uuid.UUID(bytes=view["profile_id"])),
+        "first_seen": iso(view["first_seen"]),
+        "last_seen": iso(view["last_seen"]),
     }
 
 

@@ -44,7 +44,7 @@ class Seen(NamedTuple):
     """Touched profiles: their identifiers, how they stand, their keys, what they came to."""
 
     people: dict[ProfileId, list[SubjectId]]
-    stands: dict[ProfileId, dict[str, Standing]]
+    stands: dict[ProfileId, Mapping[str, Standing]]
     boxes: Mapping[SubjectId, Box]
     unified: Unified
 
@@ -106,8 +106,9 @@ class Pipeline:
         stands = await consent.standings(connection, people)
         nodes = {node for nodes in people.values() for node in nodes}
         boxes = await self.keyring.load(connection, nodes)
+        granted = {id(stand): _granted(stand) for stand in stands.values()}  # mostly one
         persons = [
-            Person(profile, nodes, _granted(stands[profile]), _cause(causes[profile]))
+            Person(profile, nodes, granted[id(stands[profile])], _cause(causes[profile]))
             for profile, nodes in people.items()
         ]
         unified = await self.profiles.evaluate(connection, persons, boxes, unit.now)

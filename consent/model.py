@@ -84,8 +84,16 @@ def signal_of(name: str) -> str:
     return _NOT_SIGNAL.sub("_", name.lower()).strip("_")[:64]
 
 
+def is_about_consent(event: Event) -> bool:
+    """Whether it may carry a decision; most events do not, and this is asked of every one."""
+    context = event.context
+    return "consent" in context or "consentManagement" in context or event.type == "consent"
+
+
 def decisions(event: Event) -> list[Decision]:
     """What an event says about consent, wherever an SDK puts it; the later source wins."""
+    if not is_about_consent(event):
+        return []
     said: dict[str, tuple[State, str]] = {}
     consent = mapping(event.context.get("consent"))
     for name, allowed in mapping(consent.get("categoryPreferences")).items():
@@ -157,6 +165,8 @@ def collectable(event: Event, purposes: Iterable[Purpose], *, allowed_so_far: bo
     """
     if event.type == "consent":
         return event
+    if not is_about_consent(event):
+        return event if allowed_so_far else None
     own = decisions(event)
     purpose = next((p for p in purposes if p.key == COLLECTION), None)
     stamped = [d for d in own if purpose and d.signal in (purpose.key, *purpose.signals)]

@@ -26,17 +26,19 @@ async def standings(
     connection: Connection,
     people: Mapping[ProfileId, Sequence[SubjectId]],
     tail: Mapping[SubjectId, Sequence[Decision]] | None = None,
-) -> dict[ProfileId, dict[str, Standing]]:
-    """How each person stands on every purpose; `tail` adds decisions not folded yet."""
+) -> dict[ProfileId, Mapping[str, Standing]]:
+    """How each person stands on every purpose; `tail` adds decisions not folded yet.
+
+    Those who never decided anything share one and the same answer.
+    """
     purposes = await store.purposes(connection)
     known = await store.of(connection, {node for nodes in people.values() for node in nodes})
-    return {
-        person: standing(
-            purposes,
-            [d for node in nodes for d in (*known.get(node, ()), *(tail or {}).get(node, ()))],
-        )
-        for person, nodes in people.items()
-    }
+    undecided = standing(purposes, [])
+    stands: dict[ProfileId, Mapping[str, Standing]] = {}
+    for person, nodes in people.items():
+        taken = [d for node in nodes for d in (*known.get(node, ()), *(tail or {}).get(node, ()))]
+        stands[person] = standing(purposes, taken) if taken else undecided
+    return stands
 
 
 async def open_collection(

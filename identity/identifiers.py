@@ -16,7 +16,7 @@ PHONE = "phone"
 
 # Values that SDKs and forms send when they have no value; they would tie strangers together.
 BLOCKED = frozenset({"", "null", "undefined", "anonymous", "-1", "test", "none"})
-_ZEROS_OR_DASHES = re.compile(r"[0\s_-]+")
+_NOTHING = "0-_ \t\r\n"
 _NOT_PHONE = re.compile(r"[^0-9+]")
 _NOT_NAMESPACE = re.compile(r"[^a-z0-9_.]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -53,6 +53,9 @@ class Named(NamedTuple):
         return self.identifiers[0] if self.identifiers else None
 
 
+NOBODY = Named((), ())
+
+
 def namespace_of(name: str) -> str:
     """`userId`, `user_id` and `User ID` are one namespace; any other name becomes one too."""
     snake = _NOT_NAMESPACE.sub("_", _CAMEL.sub("_", name.strip()).lower()).strip("_")[:64]
@@ -64,16 +67,18 @@ def normalised(namespace: str, value: object) -> Identifier | None:
 
     E-mail addresses are compared in Unicode NFKC and lower case, phone numbers by their digits.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    text = str(value).strip()
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        value = str(value)
+    text = value.strip()
     if namespace == EMAIL:
         text = unicodedata.normalize("NFKC", text).lower()
         if "@" not in text:
             return None
     elif namespace == PHONE:
         text = _NOT_PHONE.sub("", text)
-    if text.lower() in BLOCKED or _ZEROS_OR_DASHES.fullmatch(text) or len(text) > 512:
+    if len(text) > 512 or text.lower() in BLOCKED or not text.strip(_NOTHING):
         return None
     return Identifier(namespace, text) if namespace else None
 
@@ -84,23 +89,39 @@ def read(event: Event) -> Named:
     An event with neither a user id, an anonymous id nor an external id is about nobody, whatever
     else it carries: that is what an SDK sends when it is told not to follow people.
     """
+    context = event.context
     login = Kind.LOGIN if event.type == "identify" else Kind.TOGETHER
     carried: dict[Identifier, Kind] = {}
-    _add(carried, USER_ID, event.user_id, login)
-    _add(carried, ANONYMOUS_ID, event.anonymous_id, login)
-    _read_external_ids(carried, event.context)
-    said = _SAID[event.type](event) if event.type in _SAID else []
+    if event.user_id:
+        _add(carried, USER_ID, event.user_id, login)
+    if event.anonymous_id:
+        _add(carried, ANONYMOUS_ID, event.anonymous_id, login)
+    if "externalIds" in context:
+        _read_external_ids(carried, context["externalIds"])
+    said = _SAID[event.type](event) if event.type in _SAID else ()
     if not carried and event.type == "merge" and said:
         carried[said[0].a] = Kind.ALIAS
     if not carried:
-        return Named((), ())
-    _read_traits(carried, event)
-    device = mapping(event.context.get("device"))
-    for field, namespace in _DEVICE:
-        _add(carried, namespace, device.get(field), Kind.TOGETHER)
+        return NOBODY
+    if event.type == "identify":
+        _read_traits(carried, event.traits, Kind.IDENTIFY)
+    if "traits" in context:
+        kind = Kind.IDENTIFY if event.type == "identify" else Kind.TOGETHER
+        _read_traits(carried, mapping(context["traits"]), kind)
+    if "device" in context:
+        _read_device(carried, mapping(context["device"]))
     first, *others = carried
     star = [Link(first, other, carried[other]) for other in others]
     return Named((first, *others), (*star, *said))
+
+
+def subject(event: Event) -> Identifier | None:
+    """What `read` says of the subject, without the rest: the collector asks for every event."""
+    return (
+        normalised(USER_ID, event.user_id)
+        or normalised(ANONYMOUS_ID, event.anonymous_id)
+        or read(event).subject
+    )
 
 
 def _add(carried: dict[Identifier, Kind], namespace: str, value: Any, kind: Kind) -> None:
@@ -109,19 +130,23 @@ def _add(carried: dict[Identifier, Kind], namespace: str, value: Any, kind: Kind
         carried.setdefault(identifier, kind)
 
 
-def _read_external_ids(carried: dict[Identifier, Kind], context: dict[str, Any]) -> None:
-    external = context.get("externalIds")
+def _read_external_ids(carried: dict[Identifier, Kind], external: object) -> None:
     for entry in external if isinstance(external, list) else ():
         fields = mapping(entry)
         if fields.get("collection", "users") == "users" and isinstance(fields.get("type"), str):
             _add(carried, namespace_of(fields["type"]), fields.get("id"), Kind.TOGETHER)
 
 
-def _read_traits(carried: dict[Identifier, Kind], event: Event) -> None:
-    kind = Kind.IDENTIFY if event.type == "identify" else Kind.TOGETHER
-    for traits in (event.traits if event.type == "identify" else {}, event.context.get("traits")):
-        for namespace in (EMAIL, PHONE):
-            _add(carried, namespace, mapping(traits).get(namespace), kind)
+def _read_traits(carried: dict[Identifier, Kind], traits: dict[str, Any], kind: Kind) -> None:
+    for namespace in (EMAIL, PHONE):
+        if namespace in traits:
+            _add(carried, namespace, traits[namespace], kind)
+
+
+def _read_device(carried: dict[Identifier, Kind], device: dict[str, Any]) -> None:
+    for field, namespace in _DEVICE:
+        if field in device:
+            _add(carried, namespace, device[field], Kind.TOGETHER)
 
 
 def _aliased(event: Event) -> list[Link]:

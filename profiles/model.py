@@ -70,19 +70,19 @@ def join(
         for group, registers in fragment.groups.items():
             _latest(groups.setdefault(group, {}), registers)
         for namespace, values in fragment.identifiers.items():
-            for value, at in values.items():
-                known = seen.setdefault(namespace, {})
-                known[value] = min(known.get(value, at), at)
+            _earliest(seen.setdefault(namespace, {}), values)
         for name, tally in fragment.events.items():
             _add_up(profile.events, name, tally)
         for number, window in fragment.windows.items():
             if number in by_number:
                 _interleave(profile.windows, by_number[number], window)
     profile.traits = _values(traits)
-    profile.groups = {group: _values(registers) for group, registers in sorted(groups.items())}
-    for namespace, values in sorted(seen.items()):
-        mine = [v for _, v in sorted((at, v) for v, at in values.items()) if belongs(namespace, v)]
+    profile.groups = {group: _values(groups[group]) for group in sorted(groups)}
+    for namespace in sorted(seen):
+        values = seen[namespace]
+        mine = [value for value in values if belongs(namespace, value)]
         if mine:
+            mine.sort(key=lambda value: (values[value], value))
             profile.identifiers[namespace] = mine
     profile.events = dict(sorted(profile.events.items()))
     return profile
@@ -119,6 +119,13 @@ def _older(profile: Profile, fragment: Fragment) -> None:
     profile.last_seen = max(profile.last_seen, fragment.last_seen)
 
 
+def _earliest(into: dict[str, Instant], values: Mapping[str, Instant]) -> None:
+    for value, at in values.items():
+        known = into.get(value)
+        if known is None or at < known:
+            into[value] = at
+
+
 def _latest(into: dict[str, Register], registers: Mapping[str, Register]) -> None:
     for name, register in registers.items():
         known = into.get(name)
@@ -147,4 +154,4 @@ def _interleave(into: dict[Counter, Window], counter: Counter, window: Window) -
 
 def _values(registers: Mapping[str, Register]) -> dict[str, Any]:
     """A trait that was last set to null is gone."""
-    return {n: value for n, (_, _, value) in sorted(registers.items()) if value is not None}
+    return {n: registers[n][2] for n in sorted(registers) if registers[n][2] is not None}

@@ -44,7 +44,13 @@ _ADD_COUNTER = named(
 )
 _DROP_COUNTERS = named("delete from counters where id = any(:ids)")
 _ADD_BUILD = named("insert into builds (reason) values (:reason) returning id")
-_KEPT = named("select partition, build from build_partitions where partition = any(:partitions)")
+_KEPT = named(
+    """
+    select b.partition, c.id, c.event, c.filters, c.newest
+      from counters c join build_partitions b using (build) where b.partition = any(:partitions)
+     order by c.id
+    """
+)
 _ACTIVATE = named(
     """
     update segments set active = wanted where build = :build
@@ -167,10 +173,9 @@ async def active_by_partition(
     connection: Connection, partitions: Sequence[int]
 ) -> dict[int, list[Active]]:
     """The counters that the live agent maintains in each of these log partitions."""
-    everything = await kept(connection)
     active: dict[int, list[Active]] = {partition: [] for partition in partitions}
-    if everything:
-        rows = await connection.execute(_KEPT, {"partitions": list(partitions)})
-        for partition, build in rows:
-            active[partition] += [Active(k.id, k.counter) for k in everything if k.build == build]
+    for partition, number, *fields in await connection.execute(
+        _KEPT, {"partitions": list(partitions)}
+    ):
+        active[partition].append(Active(number, counter(*fields)))
     return active

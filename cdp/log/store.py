@@ -21,21 +21,22 @@ _LOCK_HEADS = named(
     """
 )
 _KNOWN = named("select id from events where id = any(:ids)")
-_INSERT = named(
+_WRITE = named(
     """
-    insert into events (partition, "offset", id, subject, source, at, received_at, consent, payload)
-    select p, o, i, s, src, to_timestamp(a / 1e6), to_timestamp(r / 1e6), c, x
-      from unnest(cast(:partitions as int[]), cast(:offsets as bigint[]), cast(:ids as bytea[]),
-                  cast(:subjects as bytea[]), cast(:sources as int[]), cast(:ats as bigint[]),
-                  cast(:received as bigint[]), cast(:consents as bool[]),
-                  cast(:payloads as bytea[])) u(p, o, i, s, src, a, r, c, x)
-    """
-)
-_MOVE_HEADS = named(
-    """
-    update heads h set next_offset = u.o
-      from unnest(cast(:partitions as int[]), cast(:offsets as bigint[])) u(p, o)
-     where h.topic = :topic and h.partition = u.p
+    with stored as (
+        insert into events
+               (partition, "offset", id, subject, source, at, received_at, consent, payload)
+        select p, o, i, s, src, to_timestamp(a / 1e6), to_timestamp(r / 1e6), c, x
+          from unnest(cast(:partitions as int[]), cast(:offsets as bigint[]),
+                      cast(:ids as bytea[]), cast(:subjects as bytea[]), cast(:sources as int[]),
+                      cast(:ats as bigint[]), cast(:received as bigint[]),
+                      cast(:consents as bool[]), cast(:payloads as bytea[]))
+               u(p, o, i, s, src, a, r, c, x)),
+    moved as (
+        update heads h set next_offset = u.o
+          from unnest(cast(:homes as int[]), cast(:ends as bigint[])) u(p, o)
+         where h.topic = :topic and h.partition = u.p)
+    select pg_notify('cdp', :topic)
     """
 )
 _EMIT = named(
@@ -52,12 +53,14 @@ _EMIT = named(
         update heads h set next_offset = h.next_offset + c.n
           from counted c join locked using (topic, partition)
          where h.topic = c.topic and h.partition = c.partition
-        returning h.topic, h.partition, h.next_offset - c.n as base)
-    insert into outbox (topic, partition, "offset", key, value)
-    select s.topic, s.partition,
-           m.base + row_number() over (partition by s.topic, s.partition order by s.ord) - 1,
-           s.key, s.value
-      from src s join moved m using (topic, partition)
+        returning h.topic, h.partition, h.next_offset - c.n as base),
+    stored as (
+        insert into outbox (topic, partition, "offset", key, value)
+        select s.topic, s.partition,
+               m.base + row_number() over (partition by s.topic, s.partition order by s.ord) - 1,
+               s.key, s.value
+          from src s join moved m using (topic, partition))
+    select pg_notify('cdp', topic) from (select distinct topic from src) t
     """
 )
 _READ_EVENTS = named(
@@ -91,7 +94,6 @@ _CONSENT_HISTORY = named(
      where consent and subject = any(:subjects) order by at, id
     """
 )
-_NOTIFY = named("select pg_notify('cdp', :topic)")
 
 
 class Sealed(NamedTuple):
@@ -146,10 +148,8 @@ async def append(connection: Connection, facts: Sequence[Sealed], partitions: in
         fresh.append((home, next_offset[home], fact))
         next_offset[home] += 1
     if fresh:
-        await connection.execute(_INSERT, _columns(fresh))
-        moved = {"partitions": list(next_offset), "offsets": list(next_offset.values())}
-        await connection.execute(_MOVE_HEADS, {"topic": EVENTS, **moved})
-        await connection.execute(_NOTIFY, {"topic": EVENTS})
+        ends = {"homes": list(next_offset), "ends": list(next_offset.values())}
+        await connection.execute(_WRITE, {"topic": EVENTS, **ends, **_columns(fresh)})
     return len(fresh)
 
 
@@ -175,8 +175,6 @@ async def emit(connection: Connection, messages: Iterable[Message], partitions: 
         "values": [row.value for row in rows],
     }
     await connection.execute(_EMIT, values)
-    for topic in sorted({row.topic for row in rows}):
-        await connection.execute(_NOTIFY, {"topic": topic})
 
 
 async def read(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event, Identifier
 from identity.graph import Edge, Node
-from identity.identifiers import Kind, namespace_of, normalised, read
+from identity.identifiers import Kind, namespace_of, normalised, read, subject
 from identity.model import Rules, fits, resolve
 
 SMALL = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
@@ -189,3 +189,15 @@ def test_no_profile_breaks_a_limit_and_no_refused_edge_could_have_been_taken(
 def edges_of(members: list[Node], edges: list[Edge]) -> list[Edge]:
     ids = {member.id for member in members}
     return [each for each in edges if each.a in ids and each.b in ids]
+
+
+ids = st.sampled_from(["", "null", "0000", "ada", " x "])
+external = st.lists(st.fixed_dictionaries({"type": st.just("crm"), "id": ids}), max_size=2)
+
+
+@given(st.sampled_from(["track", "identify", "alias"]), ids, ids, external)
+def test_the_short_cut_to_the_subject_agrees_with_the_long_way(
+    kind: str, user: str, anonymous: str, others: list[dict[str, str]]
+) -> None:
+    made = event(kind, user_id=user, anonymous_id=anonymous, context={"externalIds": others})
+    assert subject(made) == read(made).subject
