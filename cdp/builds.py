@@ -27,6 +27,22 @@ SLICE = 1000  # events counted, or profiles touched, in one transaction
 MAX_LAG = 5000  # touched profiles waiting before we hold back
 
 _NEXT = named("select id, state, touched_to from builds where state <> 'done' order by id limit 1")
+# Builds that have not begun ride along with the one that begins now: one pass over the log.
+_ADOPT = """
+    with waiting as (
+        select id from builds where state = 'counting' and id > :build
+           and not exists (select from build_partitions p where p.build = builds.id) for update)
+    update {table} set build = :build where build in (select id from waiting)
+"""
+_ADOPT_COUNTERS = named(_ADOPT.format(table="counters"))
+_ADOPT_SEGMENTS = named(_ADOPT.format(table="segments"))
+_ADOPTED = named(
+    """
+    update builds b set state = 'done', finished_at = now()
+     where state = 'counting' and id > :build
+       and not exists (select from build_partitions p where p.build = b.id)
+    """
+)
 _PIN = named(
     """
     insert into build_partitions (build, partition, since)
@@ -87,19 +103,16 @@ class Builder:
                 for kept in await segments.kept(connection)
                 if kept.build == build.id
             ]
-            if counters:
-                return await self._count(connection, build, counters)
-            return await self._activate(connection, build)
+            return await self._count(connection, build, counters)
 
     async def _count(
         self, connection: Connection, build: _Build, counters: Sequence[Active]
     ) -> bool:
         part = (await connection.execute(_OPEN_PART, {"build": build.id})).first()
         if part is None:
-            # The live agents hold still while their positions are noted: no event falls between.
-            await connection.execute(_LOCK_POSITIONS, {"topic": EVENTS})
-            pinned = await connection.execute(_PIN, {"build": build.id, "topic": EVENTS})
-            return True if pinned.rowcount else await self._activate(connection, build)
+            if await self._begin(connection, build):
+                return True
+            return await self._activate(connection, build)
         partition, since, done = part
         limit = min(SLICE, since - done)
         found = await log_store.read(connection, EVENTS, {partition: done}, limit)
@@ -119,6 +132,20 @@ class Builder:
         end = records[-1].offset + 1 if records else since
         values = {"done": end, "build": build.id, "partition": partition}
         await connection.execute(_ADVANCE, values)
+        return True
+
+    async def _begin(self, connection: Connection, build: _Build) -> bool:
+        """Note where history ends for this build; False if that was done before.
+
+        The live agents hold still meanwhile, so that no event falls between them and history.
+        """
+        await segments.bump(connection)  # nobody defines anything while builds are joined
+        await connection.execute(_LOCK_POSITIONS, {"topic": EVENTS})
+        pinned = await connection.execute(_PIN, {"build": build.id, "topic": EVENTS})
+        if not pinned.rowcount:
+            return False
+        for statement in (_ADOPT_COUNTERS, _ADOPT_SEGMENTS, _ADOPTED):
+            await connection.execute(statement, {"build": build.id})
         return True
 
     async def _activate(self, connection: Connection, build: _Build) -> bool:

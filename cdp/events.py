@@ -21,6 +21,7 @@ EventType: TypeAlias = Literal[
 ]
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
 
+TRANSIT = 5_000_000  # microseconds between sending and receiving that say nothing of a clock
 SCHEMA = 1  # of the stored form of Event; `decode` brings older ones up to it
 
 
@@ -69,8 +70,18 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def at(self) -> Instant:
-        """When it happened: nothing can have happened after we received it."""
-        return min(self.timestamp, self.received_at)
+        """When it happened, as state counts it.
+
+        `timestamp` takes for a skewed clock what may be a request that waited its turn, and would
+        reorder what one device said within moments. A message that was on its way for less than
+        TRANSIT is taken at its word. And nothing can have happened after we received it.
+        """
+        at = self.timestamp
+        if self.sent_at is not None and self.original_timestamp is not None:
+            transit = self.received_at - self.sent_at
+            if 0 <= transit < TRANSIT:
+                at = self.original_timestamp
+        return min(at, self.received_at)
 
 
 _encoder = msgspec.msgpack.Encoder()

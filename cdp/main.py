@@ -163,7 +163,7 @@ def agents(settings: Settings, core: Core, work: Pipeline) -> Agents:
         Stage(DELIVERIES, work.on_deliveries, core.database, core.partitions),
     ]
     broker = PostgresBroker(core.database, core.partitions)
-    return Agents(broker, stages, chunk_events=settings.chunk_events)
+    return Agents(broker, stages, chunk_events=settings.chunk_events, home=settings.data_dir)
 
 
 def jobs(core: Core) -> Jobs:

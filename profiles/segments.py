@@ -132,6 +132,11 @@ async def start_build(connection: Connection, reason: str, needed: Iterable[Coun
     return build
 
 
+async def bump(connection: Connection) -> None:
+    """Take the definitions for oneself until the transaction ends, and mark them as changed."""
+    await connection.execute(_BUMP)
+
+
 async def activate(connection: Connection, build: int) -> None:
     """A build's counters are complete: what was wanted is evaluated from now on."""
     await connection.execute(_BUMP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -32,7 +33,9 @@ codecs.register("chunk", _AsIs())
 class Agents:
     """Runs stages as Faust agents until told to stop, or until one fails for good."""
 
-    def __init__(self, broker: Broker, stages: Sequence[Stage], *, chunk_events: int) -> None:
+    def __init__(
+        self, broker: Broker, stages: Sequence[Stage], *, chunk_events: int, home: Path
+    ) -> None:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._app = faust.App(
             "cdp",
@@ -44,6 +47,7 @@ class Agents:
             stream_buffer_maxsize=64,
             topic_partitions=broker.partitions(stages[0].topic),
             autodiscover=False,
+            datadir=home / "faust",
         )
         self._app.transport.broker = broker
         self._app.transport.chunk_events = chunk_events

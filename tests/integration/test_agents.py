@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -28,8 +29,9 @@ _NOTE = named("insert into seen select unnest(cast(:values as bytea[]))")
 class Log:
     """A topic to be consumed, and what handlers noted in the database while handling it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, home: Path) -> None:
         self.database = database
+        self.home = home
 
     async def put(self, count: int, start: int = 0) -> None:
         keys = [str(number % 97).encode() for number in range(start, start + count)]
@@ -57,7 +59,7 @@ class Log:
 
     def agents(self, handle: Handle) -> Agents:
         broker = PostgresBroker(self.database, PARTITIONS)
-        return Agents(broker, [self.stage(handle)], chunk_events=50)
+        return Agents(broker, [self.stage(handle)], chunk_events=50, home=self.home)
 
 
 async def note(unit: Unit, records: Sequence[Record]) -> None:
@@ -65,10 +67,10 @@ async def note(unit: Unit, records: Sequence[Record]) -> None:
 
 
 @pytest.fixture
-async def log(running: Running) -> AsyncIterator[Log]:
+async def log(running: Running, tmp_path: Path) -> AsyncIterator[Log]:
     database = Database(running.database_url)
     await database.rows(_SEEN)
-    yield Log(database)
+    yield Log(database, tmp_path)
     await database.close()
 
 
