@@ -19,9 +19,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command; an error of ours is one line and exit code 2."""
-    from cdp.cli import data, keys, run, up
+    from cdp.cli import data, data_in, demo, keys, run, up
 
-    for module in (up, run, keys, data):
+    for module in (up, run, keys, data, data_in, demo):
         module.register(app)
     try:
         app()

@@ -1,0 +1,1 @@
+"""A synthetic shop's half year, played through the whole system; NOTICE says where it is from."""
