@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from bench.contexts import context
+
 _PAGES = ["/", "/new", "/sale", "/men", "/women", "/kids", "/basket", "/checkout"]
-_AGENT = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 "
-    "Safari/537.36"
-)
+_BRANDS = ["Acme", "Globex", "Initech", "Umbrella", "Stark"]
+_CATEGORIES = ["Shoes", "Shirts", "Coats", "Bags", "Toys"]
 
 
 def messages(people: int, *, seed: int = 1, start: str = "") -> Iterator[dict[str, Any]]:
@@ -32,13 +32,7 @@ def _message(rng: random.Random, person: int, message_id: str) -> dict[str, Any]
         "messageId": f"ajs-next-{message_id}",
         "anonymousId": f"device-{person:08d}-{person * 7919 % 10007:05d}",
         "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "context": {
-            "library": {"name": "analytics.js", "version": "next-1.84.0"},
-            "page": {"path": rng.choice(_PAGES), "title": "Shop", "url": "https://shop.example/"},
-            "userAgent": _AGENT,
-            "locale": "de-DE",
-            "timezone": "Europe/Berlin",
-        },
+        "context": context(rng),
         "integrations": {},
     }
     dice = rng.random()
@@ -47,13 +41,31 @@ def _message(rng: random.Random, person: int, message_id: str) -> dict[str, Any]
     if dice < 0.5:
         return message | {"type": "page", "properties": {"path": rng.choice(_PAGES)}}
     if dice < 0.85:
-        product = {"product_id": f"p{rng.randrange(500)}", "price": rng.randrange(5, 200)}
-        return message | {"type": "track", "event": "Product Viewed", "properties": product}
+        return message | {"type": "track", "event": "Product Viewed", "properties": _product(rng)}
     if dice < 0.95 or not person % 3:
-        order = {"order_id": message_id, "revenue": rng.randrange(10, 300), "currency": "EUR"}
+        order = {
+            "order_id": message_id,
+            "revenue": rng.randrange(10, 300),
+            "currency": "EUR",
+            "products": [_product(rng) for _ in range(rng.randrange(1, 4))],
+        }
         return message | {"type": "track", "event": "Order Completed", "properties": order}
     traits = {"email": f"user{person}@example.com", "country": rng.choice(["DE", "AT", "FR"])}
     return message | {"type": "identify", "traits": traits}
+
+
+def _product(rng: random.Random) -> dict[str, Any]:
+    number = rng.randrange(500)
+    return {
+        "product_id": f"p{number}",
+        "sku": f"SKU-{number:05d}",
+        "name": f"{rng.choice(_BRANDS)} {rng.choice(_CATEGORIES)}",
+        "brand": rng.choice(_BRANDS),
+        "category": rng.choice(_CATEGORIES),
+        "price": rng.randrange(500, 20_000) / 100,
+        "quantity": rng.randrange(1, 4),
+        "currency": "EUR",
+    }
 
 
 def batches(people: int, size: int, *, seed: int = 1, start: str = "") -> Iterator[bytes]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import hashlib
 import os
 
-import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from cdp.errors import Unreadable
+from cdp.log.compression import compress, decompress
 
 _NONCE = 12
-_compressor = zstandard.ZstdCompressor(level=1, write_checksum=False)
-_decompressor = zstandard.ZstdDecompressor()
 
 
 class Seal:
@@ -44,11 +42,11 @@ class Seal:
 
     def pack(self, plain: bytes, context: bytes) -> bytes:
         """Compress (sealed bytes do not), then seal."""
-        return self.seal(_compressor.compress(plain), context)
+        return self.seal(compress(plain), context)
 
     def unpack(self, sealed: bytes, context: bytes) -> bytes:
         """Open, then decompress."""
-        return _decompressor.decompress(self.open(sealed, context))
+        return decompress(self.open(sealed, context))
 
 
 class Vault:
