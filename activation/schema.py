@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
+import httpx
 from marshmallow import ValidationError, fields, validate
 
-from cdp.forms import Form
+from cdp.forms import Flag, Form, Number, WholeNumber, Written
+
+_DIGIT = "[A-Za-z0-9+/]"
+_SECRET = Written(
+    f"^whsec_(({_DIGIT}{{4}}){{8,20}}({_DIGIT}{{2}}==|{_DIGIT}{{3}}=)?"
+    f"|({_DIGIT}{{4}}){{21}}({_DIGIT}{{2}}==)?)$",
+    error="Must be whsec_ and the base64 of 24 to 64 bytes; or leave it out.",
+)
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+URL = Written(
+    rf"^https?://({_LABEL}(\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(:[0-9]{{1,5}})?([/?][!-~]*)?$",
+    error="Must be an http or https URL, in ASCII, without user and password.",
+)
 
 
-def _secret(value: str) -> None:
+def _reachable(url: str) -> None:
     try:
-        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not value.startswith("whsec_") or not 24 <= len(key) <= 64:
-        raise ValidationError("Must be whsec_ and the base64 of 24 to 64 bytes; or leave it out.")
+        port = httpx.URL(url).port
+    except httpx.InvalidURL:
+        port = 0
+    if port is not None and not 1 <= port <= 65_535:
+        raise ValidationError("Must name a host that can be reached, and a port from 1 to 65535.")
 
 
 class DestinationSchema(Form):
@@ -25,11 +36,9 @@ class DestinationSchema(Form):
     kind = fields.String(
         required=True, validate=validate.OneOf(["webhook"], error="Must be webhook.")
     )
-    url = fields.Url(
+    url = fields.String(
         required=True,
-        schemes={"http", "https"},
-        require_tld=False,
-        error_messages={"invalid": "Must be an http or https URL."},
+        validate=[validate.Length(max=2000), URL, _reachable],
         metadata={"example": "https://hooks.example.com/cdp"},
     )
     segments = fields.List(
@@ -44,13 +53,13 @@ class DestinationSchema(Form):
     )
     secret = fields.String(
         load_only=True,
-        validate=_secret,
+        validate=_SECRET,
         metadata={"description": "signing key as whsec_…; one is made if left out"},
     )
-    max_attempts = fields.Integer(strict=True, load_default=8, validate=validate.Range(1, 20))
-    timeout = fields.Float(
+    max_attempts = WholeNumber(load_default=8, validate=validate.Range(1, 20))
+    timeout = Number(
         load_default=10.0,
         validate=validate.Range(0.1, 30.0),
         metadata={"description": "seconds"},
     )
-    enabled = fields.Boolean(load_default=True, truthy={True}, falsy={False})
+    enabled = Flag(load_default=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from marshmallow import Schema, ValidationError
+from marshmallow import Schema, ValidationError, fields, validate
 
 from cdp.errors import Invalid
 
@@ -22,6 +23,49 @@ class Form(Schema):
             "unknown": f"Unknown field; known are {known}.",
             "type": "Must be an object.",
         }
+
+
+class WholeNumber(fields.Integer):
+    """A JSON number without a fraction: 2 and 2.0, but neither "2" nor true."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.make_error("invalid")
+        return value
+
+
+class Number(fields.Float):
+    """A JSON number, but neither "2" nor true."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        return float(value)
+
+
+class Flag(fields.Boolean):
+    """true or false, but neither 1 nor "yes"."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Written(validate.Validator):
+    """The whole text matches a pattern, `^` to `$`, which OpenAPI shows; no line break follows."""
+
+    def __init__(self, pattern: str, *, error: str) -> None:
+        self.regex = re.compile(pattern)
+        self._told = error
+
+    def __call__(self, value: str) -> str:
+        """The text; ValidationError if it is written otherwise."""
+        if self.regex.fullmatch(value) is None:
+            raise ValidationError(self._told)
+        return value
 
 
 def read(body: bytes) -> Any:

@@ -10,6 +10,7 @@ SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
+_END = 253_402_300_800 * SECOND  # the first instant of the year 10000
 _MILLISECONDS_FROM = 100_000_000_000  # a number this large cannot be seconds: that is year 5138
 
 
@@ -39,7 +40,7 @@ def iso(instant: int) -> str:
 def parse(value: object) -> int:
     """Read an instant as SDKs send it: ISO 8601 text, or seconds or milliseconds since 1970.
 
-    Raises ValueError, with the reason, for anything else and for instants before 1970.
+    Raises ValueError, with the reason, for anything else and outside the years 1970 to 9999.
     """
     if isinstance(value, str):
         try:
@@ -48,15 +49,20 @@ def parse(value: object) -> int:
             msg = "is not an ISO 8601 date and time like 2026-11-22T10:00:00.000Z"
             raise ValueError(msg) from None
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
-        if not abs(seconds) < 253_402_300_800:  # also false for NaN
+        unit = SECOND // 1000 if abs(value) >= _MILLISECONDS_FROM else SECOND
+        if not abs(value) < _END // unit:  # also false for NaN
             raise ValueError("is a number outside the years 1970 to 9999")
-        instant = round(seconds * SECOND)
+        instant = round(value * unit)
     else:
         raise ValueError("must be an ISO 8601 date and time")
     if instant < 0:
         raise ValueError("lies before 1970")
-    return instant
+    return bounded(instant)
+
+
+def bounded(instant: int) -> int:
+    """The nearest instant of the years 1970 to 9999: all that a datetime and a store can tell."""
+    return max(0, min(instant, _END - 1))
 
 
 def parse_duration(value: str) -> int:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import re
+from datetime import datetime
 
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate
 
-from cdp.forms import Form
+from cdp import times
+from cdp.forms import Form, Written
 
-KEY_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-KEY = validate.Regexp(
-    KEY_PATTERN.pattern + "$", error="Must be lower-case letters, digits, - and _, at most 64."
+KEY = Written(
+    "^[a-z0-9][a-z0-9_-]{0,63}$",
+    error="Must be lower-case letters, digits, - and _, at most 64.",
 )
+KEY_PATTERN = KEY.regex
 STATE = validate.OneOf(["granted", "denied"], error="Must be granted or denied.")
+
+
+def _not_before_1970(value: datetime) -> None:
+    if times.from_datetime(value) < 0:
+        raise ValidationError("Must not be before 1970.")
 
 
 class DecisionSchema(Form):
@@ -33,7 +40,9 @@ class DecisionSchema(Form):
         validate=validate.Length(1, 4000), metadata={"description": "what shows that they did"}
     )
     at = fields.AwareDateTime(
-        format="iso", metadata={"description": "when they said it; now, if left out"}
+        format="iso",
+        validate=_not_before_1970,
+        metadata={"description": "when they said it, since 1970; now, if left out"},
     )
 
 

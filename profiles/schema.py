@@ -9,14 +9,16 @@ from typing import Any, ClassVar
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from cdp.forms import Form
-from cdp.times import parse_duration
+from cdp.forms import Flag, Form, WholeNumber, Written
 from profiles.conditions import OPERATORS
 
 MAX_DEPTH = 16
-MAX_CONDITIONS = 200
+MAX_CONDITIONS = 200  # in all
+MAX_LIST = 100
 MAX_COUNT = 1000
-_LONGEST = parse_duration("3650d")
+_DURATION = (
+    "^([1-9][0-9]{0,7}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d|[1-9][0-9]{0,2}w)$"
+)
 
 
 class Scalar(fields.Field[Any]):
@@ -25,25 +27,19 @@ class Scalar(fields.Field[Any]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, float) and not math.isfinite(value):
             raise ValidationError("Must be a finite number.")
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
-            raise ValidationError("Must be a number of at most 64 bits.")
+        if isinstance(value, int) and abs(value) >= 1 << 63:
+            return _approximate(value)
         if not isinstance(value, str | int | float):
             raise ValidationError("Must be a string, a number or true or false.")
         return value
 
 
-class Duration(fields.String):
-    """A whole number and a unit."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        text = super()._deserialize(value, attr, data, **kwargs)
-        try:
-            duration = parse_duration(str(text))
-        except ValueError as error:
-            raise ValidationError(f"{str(error).capitalize()}.") from None
-        if not 0 < duration <= _LONGEST:
-            raise ValidationError("Must be between 1s and 3650d.")
-        return text
+def _approximate(value: int) -> float:
+    """Beyond 64 bits a number is floating point, as it is in every event."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValidationError("Must be a finite number.") from None
 
 
 def _tested(*needed: str) -> Any:
@@ -66,7 +62,7 @@ class Comparisons(Form):
     lt = Scalar()
     lte = Scalar()
     contains = Scalar(metadata={"description": "text contains text, or a list the value"})
-    exists = fields.Boolean(truthy={True}, falsy={False})
+    exists = Flag()
 
     class Meta:
         """`in` is a word of Python's own."""
@@ -91,8 +87,8 @@ class TraitCondition(Comparisons):
     check = _tested(*OPERATORS)
 
 
-def _count() -> fields.Integer:
-    return fields.Integer(strict=True, validate=validate.Range(0, MAX_COUNT))
+def _count() -> WholeNumber:
+    return WholeNumber(validate=validate.Range(0, MAX_COUNT))
 
 
 class Count(Form):
@@ -108,7 +104,10 @@ class EventCondition(Form):
     event = fields.String(required=True, validate=_NAME)
     where = fields.List(fields.Nested(PropertyFilter), validate=validate.Length(0, 20))
     count = fields.Nested(Count)
-    within = Duration(metadata={"description": "30s, 15m, 48h, 7d or 2w", "example": "7d"})
+    within = fields.String(
+        validate=Written(_DURATION, error="Must be a whole number and a unit, 30s to 9999d."),
+        metadata={"description": "30s, 15m, 48h, 7d or 2w", "example": "7d"},
+    )
 
 
 class Condition(fields.Field[Any]):
@@ -140,8 +139,8 @@ def _load(value: Any, depth: int) -> dict[str, Any]:
     if kind == "not":
         with _at("not"):
             return {"not": _load(inner, depth + 1)}
-    if not isinstance(inner, list) or not 1 <= len(inner) <= MAX_CONDITIONS:
-        raise ValidationError({kind: [f"Must be a list of 1 to {MAX_CONDITIONS} conditions."]})
+    if not isinstance(inner, list) or not 1 <= len(inner) <= MAX_LIST:
+        raise ValidationError({kind: [f"Must be a list of 1 to {MAX_LIST} conditions."]})
     loaded_all = []
     for number, each in enumerate(inner):
         with _at(kind, number):

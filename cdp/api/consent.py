@@ -15,7 +15,7 @@ from cdp.api import openapi, pages, refs, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
-from cdp.errors import Conflict
+from cdp.errors import Conflict, NotFound
 from cdp.events import SCHEMA, Event, Identifier, ProfileId
 from cdp.forms import load
 from cdp.log import store as log_store
@@ -50,6 +50,12 @@ class Consent:
             "consent:write",
             openapi.write("Define a purpose", "PurposeSchema", samples.PURPOSE, named="key"),
         )
+        routes.get(
+            "/purposes/{key}",
+            self.get_purpose,
+            "consent:read",
+            openapi.read("One purpose", samples.PURPOSE, named="key"),
+        )
         routes.put(
             "/{ref:path}",
             self.put_decision,
@@ -69,6 +75,16 @@ class Consent:
         async with self.parts.database.transaction() as connection:
             found = await consent_store.purposes(connection)
         return pages.json({"purposes": [_shown(purpose) for purpose in found]})
+
+    async def get_purpose(self, request: Request) -> Response:
+        """One purpose."""
+        key = refs.key(request)
+        async with self.parts.database.transaction() as connection:
+            found = await consent_store.purposes(connection)
+        for purpose in found:
+            if purpose.key == key:
+                return pages.json(_shown(purpose))
+        raise NotFound(f"there is no purpose {key}")
 
     async def put_purpose(self, request: Request) -> Response:
         """Create or change one; everybody is looked at again."""
@@ -134,6 +150,8 @@ def _told(decision: Decision | None) -> dict[str, Any]:
 
 
 def _particulars(event: Event) -> dict[str, Any]:
+    if event.type != "consent":  # properties of any other call are somebody else's words
+        return {}
     names = ("jurisdiction", "notice", "proof")
     return {name: event.properties[name] for name in names if name in event.properties}
 

@@ -6,8 +6,8 @@ import base64
 import secrets
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, get_args
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 import identity.store as identity_store
 from activation import store
-from activation.model import Destination
+from activation.model import Destination, State
 from activation.schema import DestinationSchema
 from activation.store import Listed
 from cdp.api import openapi, pages, refs, samples
@@ -23,9 +23,9 @@ from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.errors import Invalid, NotFound
 from cdp.forms import load
-from cdp.times import from_datetime, iso, to_datetime
+from cdp.times import bounded, from_datetime, iso, to_datetime
 
-_STATES = ("requested", "refused", "sending", "sent", "retrying", "parked")
+_STATES: tuple[str, ...] = get_args(State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Destinations:
             self.put_destination,
             "destinations:write",
             openapi.write(
-                "Define a destination", "DestinationSchema", samples.DESTINATION, named="key"
+                "Define a destination", "DestinationSchema", samples.DESTINATION_PUT, named="key"
             ),
         )
         routes.get(
@@ -123,8 +123,8 @@ async def _deliveries(parts: Parts, request: Request) -> dict[str, Any]:
     if state is not None and state not in _STATES:
         raise Invalid(f"state must be one of {', '.join(_STATES)}", field="state")
     destination = query.get("destination")
-    if destination is not None and "\x00" in destination:
-        raise Invalid("destination must be a key", field="destination")
+    if destination is not None:
+        refs.checked_key(destination, field="destination")
     async with parts.database.transaction() as connection:
         profiles = None
         if "profile" in query:
@@ -149,13 +149,8 @@ async def _deliveries(parts: Parts, request: Request) -> dict[str, Any]:
 
 
 def _position(request: Request) -> tuple[datetime, bytes]:
-    after = pages.cursor(request)
-    if not after:
-        return datetime(1970, 1, 1, tzinfo=UTC), b""
-    try:
-        return to_datetime(int.from_bytes(after[:8])), after[8:]
-    except OverflowError:
-        raise Invalid("cursor must be the `next` of an earlier page", field="cursor") from None
+    after = pages.cursor(request, pages.DELIVERY)
+    return to_datetime(bounded(int.from_bytes(after[:8]))), after[8:]
 
 
 def new_secret() -> str:

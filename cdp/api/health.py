@@ -72,6 +72,7 @@ class _Gauges:
     def set(self, numbers: dict[str, Any]) -> None:
         for name, gauge in self._single.items():
             gauge.set(numbers[name])
+        self._deliveries.clear()  # a state that nobody is in any more must not keep its number
         for topic, lag in numbers["lag"].items():
             self._lag.labels(topic).set(lag)
         for state, count in numbers["deliveries"].items():

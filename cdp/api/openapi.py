@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from activation.model import State
 from cdp import __version__
+from cdp.api import pages
+from cdp.api.shapes import plain, shape
 from cdp.forms import Form
-from profiles.schema import Condition, EventCondition, TraitCondition
+from consent.schema import KEY_PATTERN
+from profiles.schema import MAX_LIST, Condition, EventCondition, Scalar, TraitCondition
 
 _PROBLEM = {
     "type": "object",
@@ -35,53 +39,64 @@ _CODES = {
     413: "The body is too large",
     503: "The store is away; ask again after `Retry-After` seconds",
 }
+_AWAY = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+_UUID = "[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+_PERSON = {
+    "type": "string",
+    "anyOf": [{"pattern": "^[A-Za-z][A-Za-z0-9_.]*:.+$"}, {"pattern": f"^(profile_id:)?{_UUID}$"}],
+}
 _REF = {
     "name": "ref",
     "in": "path",
     "required": True,
     "description": "`namespace:value`, or a profile id",
-    "schema": {"type": "string"},
+    "schema": _PERSON,
     "example": "email:ada@example.com",
 }
-_KEY = {
-    "name": "key",
-    "in": "path",
-    "required": True,
-    "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"},
-    "example": "buyers",
-}
-_LIMIT = {
-    "name": "limit",
-    "in": "query",
-    "schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-}
+_A_KEY = {"type": "string", "pattern": KEY_PATTERN.pattern}
+_KEY = {"name": "key", "in": "path", "required": True, "schema": _A_KEY, "example": "buyers"}
 _DESCRIPTION = """
 Point an SDK of Segment, RudderStack or Jitsu at this host; read profiles, define segments, record
 consent and pull audiences here. Collecting takes a write key, `/api/v1` an API key.
 """
 
 
-def _query(name: str, kind: str, about: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": about, "schema": {"type": kind}}
+def _query(name: str, about: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": about, "schema": schema}
 
 
-_CURSOR = _query("cursor", "string", "`next` of the page before")
+def _cursor(size: int) -> dict[str, Any]:
+    """`size` is that of the position in bytes."""
+    digits, padding = -(-size * 4 // 3), -size % 3 * "="
+    pattern = f"^([A-Za-z0-9_-]{{{digits}}}{padding})?$"
+    return _query("cursor", "`next` of the page before", type="string", pattern=pattern)
+
+
+_LIMIT = _query("limit", "entries of a page", type="integer", minimum=1, maximum=1000, default=100)
 _NAMED: dict[str, list[dict[str, Any]]] = {"ref": [_REF], "key": [_KEY], "": []}
 _TAKES: dict[str, list[dict[str, Any]]] = {
     "": [],
-    "pages": [_LIMIT, _CURSOR],
+    "quarantine": [_LIMIT, _cursor(pages.NUMBER)],
     "members": [
         _LIMIT,
-        _CURSOR,
-        _query("include", "string", "identifiers, traits, or none; identifiers if left out"),
+        _cursor(pages.PROFILE),
+        _query(
+            "include",
+            "what of each member; identifiers if left out",
+            type="string",
+            enum=["none", "identifiers", "traits", "identifiers,traits"],
+        ),
     ],
-    "changes": [_LIMIT, _query("after", "integer", "`next` of the page before")],
+    "changes": [
+        _LIMIT,
+        _query("after", "`next` of the page before", type="integer", minimum=-1, maximum=1 << 62),
+    ],
     "deliveries": [
         _LIMIT,
-        _CURSOR,
-        _query("profile", "string", "`namespace:value`, or a profile id"),
-        _query("destination", "string", "a destination's key"),
-        _query("state", "string", "requested, refused, sending, sent, retrying or parked"),
+        _cursor(pages.DELIVERY),
+        _query("profile", "`namespace:value`, or a profile id", **_PERSON),
+        _query("destination", "a destination's key", **_A_KEY),
+        _query("state", "how far it is", type="string", enum=list(get_args(State))),
     ],
 }
 
@@ -102,12 +117,14 @@ def read(
     return _operation(summary, {200: {"description": "As asked", "content": content}}, parameters)
 
 
-def write(summary: str, form: str, example: dict[str, Any], *, named: str = "") -> dict[str, Any]:
+def write(
+    summary: str, form: str, example: dict[str, Any], *, named: str = "", required: bool = True
+) -> dict[str, Any]:
     """A PUT or POST route's documentation; `form` names the schema of the body."""
     done = {200: {"description": "Done", "content": {"application/json": _by_example(example)}}}
     about = _operation(summary, done, _NAMED[named])
     schema = {"$ref": f"#/components/schemas/{form}"}
-    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+    body = {"required": required, "content": {"application/json": {"schema": schema}}}
     about["openapi_extra"]["requestBody"] = body
     return about
 
@@ -122,6 +139,7 @@ def _operation(
 ) -> dict[str, Any]:
     problem = {"application/problem+json": {"schema": _PROBLEM}}
     errors = {code: {"description": d, "content": problem} for code, d in _CODES.items()}
+    errors[503]["headers"] = _AWAY
     return {
         "summary": summary,
         "responses": done | errors,
@@ -131,20 +149,7 @@ def _operation(
 
 
 def _by_example(example: dict[str, Any]) -> dict[str, Any]:
-    """A schema that holds for the example: every field it shows is always there."""
-    return {"schema": _shape(example), "example": example}
-
-
-def _shape(value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        named = {name: _shape(each) for name, each in value.items()}
-        return {"type": "object", "properties": named}
-    if isinstance(value, list):
-        return {"type": "array", "items": _shape(value[0]) if value else {}}
-    if value is None:
-        return {}
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    return {"type": kinds[type(value)]}
+    return {"schema": shape(example), "example": plain(example)}
 
 
 def install(app: FastAPI, forms: Iterable[type[Form]]) -> None:
@@ -174,26 +179,36 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=_name)
     spec = APISpec("", "", "3.1.0", plugins=[plugin])
     assert plugin.converter is not None
-    plugin.converter.add_attribute_function(_condition)  # type: ignore[no-untyped-call]
+    plugin.converter.add_attribute_function(_own)  # type: ignore[no-untyped-call]
     shown: list[type[Form]] = [*forms, TraitCondition, EventCondition]
     for form in shown:
         if _name(form) not in spec.components.schemas:
             spec.components.schema(_name(form), schema=form)
     schemas: dict[str, Any] = spec.to_dict()["components"]["schemas"]
     condition = {"$ref": "#/components/schemas/Condition"}
-    several = {"type": "array", "items": condition, "minItems": 1, "maxItems": 200}
+    several = {"type": "array", "items": condition, "minItems": 1, "maxItems": MAX_LIST}
     alternatives = [
-        {"type": "object", "required": [kind], "properties": {kind: shape}}
-        for kind, shape in (("all", several), ("any", several), ("not", condition))
+        {
+            "type": "object",
+            "required": [kind],
+            "properties": {kind: wanted},
+            "additionalProperties": False,
+        }
+        for kind, wanted in (("all", several), ("any", several), ("not", condition))
     ]
+    for name, fields in (("TraitCondition", 2), ("PropertyFilter", 2), ("Count", 1)):
+        schemas[name]["minProperties"] = fields  # at least one of them is a comparison
     leaves = [{"$ref": f"#/components/schemas/{n}"} for n in ("TraitCondition", "EventCondition")]
     schemas["Condition"] = {"oneOf": [*leaves, *alternatives]}
     return schemas
 
 
-def _condition(self: Any, field: Any, **kwargs: Any) -> dict[str, Any]:
+def _own(self: Any, field: Any, **kwargs: Any) -> dict[str, Any]:
+    """Of fields that are not marshmallow's own."""
     if isinstance(field, Condition):
         return {"$ref": "#/components/schemas/Condition"}
+    if isinstance(field, Scalar):
+        return {"type": ["string", "number", "boolean"]}
     return {}
 
 

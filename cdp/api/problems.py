@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from cdp.errors import Overloaded, ProblemError, StoreUnavailable
 
@@ -48,6 +49,8 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
     headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer(request, error.status_code, title, str(error.detail), headers=headers)
 
 
@@ -55,6 +58,15 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     """A bug of ours; the server logs it with its trace, the caller gets no inside view."""
     log.error("unexpected", path=_route(request), error=type(error).__name__)
     return answer(request, 500, "Internal error", "this is a fault of the platform; it is logged")
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that some route takes on this path; the framework names the first route's."""
+    methods: set[str] = set()
+    for route in request.app.router.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return methods
 
 
 def answer(

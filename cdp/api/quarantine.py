@@ -14,20 +14,21 @@ from cdp.api import openapi, pages, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.collect.collector import Kept
-from cdp.errors import Invalid
-from cdp.forms import Form, load
+from cdp.collect.wire import read_message
+from cdp.forms import Form, WholeNumber, load
 from cdp.log import quarantine
 from cdp.log.quarantine import Quarantined
 from cdp.times import iso
 
 _BATCH = 500
+_EXCERPT = 10_000  # bytes shown of what is no message
 
 
 class ReplaySchema(Form):
     """Which ones to take again; all of them if left out."""
 
     ids = fields.List(
-        fields.Integer(strict=True, validate=validate.Range(1, 1 << 62)),
+        WholeNumber(validate=validate.Range(1, 1 << 62)),
         validate=validate.Length(1, 1000),
     )
 
@@ -45,21 +46,24 @@ class Quarantine:
             "",
             self.list_quarantine,
             "quarantine:read",
-            openapi.read("What was refused, and why", samples.QUARANTINE, takes="pages"),
+            openapi.read("What was refused, and why", samples.QUARANTINE, takes="quarantine"),
         )
         routes.post(
             "/replay",
             self.replay_quarantine,
             "quarantine:write",
-            openapi.write("Take messages again by today's rules", "ReplaySchema", samples.REPLAYED),
+            openapi.write(
+                "Take messages again by today's rules",
+                "ReplaySchema",
+                samples.REPLAYED,
+                required=False,
+            ),
         )
         return routes.router
 
     async def list_quarantine(self, request: Request) -> Response:
         """What was refused."""
-        after, most = pages.cursor(request), pages.limit(request)
-        if len(after) > 8:
-            raise Invalid("cursor must be the `next` of an earlier page", field="cursor")
+        after, most = pages.cursor(request, pages.NUMBER), pages.limit(request)
         position = min(int.from_bytes(after), 1 << 62)
         async with self.parts.database.transaction() as connection:
             found = await quarantine.listed(
@@ -76,7 +80,8 @@ class Quarantine:
 
 
 async def _replay(parts: Parts, ids: list[int] | None) -> dict[str, Any]:
-    """Taking one twice does no harm: the log knows its message id. One that has none gets one."""
+    """Taking one twice does no harm: the log knows its message id, or the one derived for it."""
+    parts.collector.sources.forget_misses()
     taken, after = 0, 0
     refused: list[dict[str, Any]] = []
     while True:
@@ -102,11 +107,8 @@ async def _replay(parts: Parts, ids: list[int] | None) -> dict[str, Any]:
 
 def _told(quarantined: Quarantined) -> dict[str, Any]:
     refusal = quarantined.refusal
-    raw = msgspec.msgpack.decode(refusal.body, type=Kept).raw
-    try:
-        body = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        body = raw[:10_000].decode("utf-8", "replace")
+    message = read_message(msgspec.msgpack.decode(refusal.body, type=Kept).raw)
+    shown = message.raw[:_EXCERPT].decode("utf-8", "replace") if message.problem else message.fields
     return {
         "id": quarantined.id,
         "source": refusal.source,
@@ -114,5 +116,5 @@ def _told(quarantined: Quarantined) -> dict[str, Any]:
         "reason": refusal.reason,
         "field": refusal.field,
         "route": refusal.route,
-        "message": body,
+        "message": shown,
     }

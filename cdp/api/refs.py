@@ -20,18 +20,9 @@ PROFILE_ID = "profile_id"
 
 def identifier(ref: str) -> Identifier | ProfileId:
     """The identifier or profile id that a path names; Invalid if it names neither."""
-    namespace, separator, value = ref.partition(":")
-    if not separator or namespace == PROFILE_ID:
-        try:
-            return uuid.UUID(value or namespace).bytes
-        except ValueError:
-            raise Invalid(
-                "name a person as namespace:value, like email:ada@example.com, or by profile id",
-                field="ref",
-            ) from None
-    named = normalised(namespace_of(namespace), value)
+    named = _named(ref)
     if named is None:
-        raise Invalid(f"{value!r} cannot be a value of {namespace}", field="ref")
+        raise Invalid(f"{ref!r} stands for nobody in particular", field="ref")
     return named
 
 
@@ -39,19 +30,39 @@ async def profile_of(
     connection: Connection, ref: str, hashed: Callable[[str, str], bytes]
 ) -> ProfileId:
     """The profile that this person has now; NotFound if nobody was ever seen under this name."""
-    named = identifier(ref)
-    node = hashed(*named) if isinstance(named, Identifier) else named
-    profile = await identity_store.profile_of(connection, node)
+    named = _named(ref)
+    profile = None
+    if named is not None:
+        node = hashed(*named) if isinstance(named, Identifier) else named
+        profile = await identity_store.profile_of(connection, node)
     if profile is None:
         raise NotFound(f"nobody has been seen as {ref}")
     return profile
 
 
+def _named(ref: str) -> Identifier | ProfileId | None:
+    """None for what forms and SDKs send when they have no value, like `user_id:null`."""
+    namespace, separator, value = ref.partition(":")
+    if separator and namespace_of(namespace) not in {"", PROFILE_ID}:
+        return normalised(namespace_of(namespace), value)
+    try:
+        return uuid.UUID(value or namespace).bytes
+    except ValueError:
+        raise Invalid(
+            "name a person as namespace:value, like email:ada@example.com, or by profile id",
+            field="ref",
+        ) from None
+
+
 def key(request: Request) -> str:
     """The key in the path."""
-    found: str = request.path_params["key"]
+    return checked_key(request.path_params["key"], field="key")
+
+
+def checked_key(found: str, *, field: str) -> str:
+    """A key as it may be written."""
     if not KEY_PATTERN.fullmatch(found):
-        raise Invalid("a key has lower-case letters, digits, - and _, at most 64", field="key")
+        raise Invalid("a key has lower-case letters, digits, - and _, at most 64", field=field)
     return found
 
 

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from cdp.api.shapes import Component, Free, Names, Null, Perhaps
 from consent.model import DEFAULT_PURPOSES
 
 _ID = "0b0e1f6a-7c1d-5d3e-9a53-0c7a2f6d9b11"
 _AT = "2026-01-15T09:30:00.000000Z"
-_NEXT = {"next": None}
+_FACT = "3f1c5a0e9b7d42c8a6e0d1f2b3c4d5e6"
+_NEXT = {"next": Null("AAAAAAAAAAc=")}
 
 PROFILE: dict[str, Any] = {
     "profile_id": _ID,
-    "identifiers": {"user_id": ["u-42"], "anonymous_id": ["a-1"], "email": ["ada@example.com"]},
-    "traits": {"country": "DE", "email": "ada@example.com"},
-    "groups": {"g-1": {"name": "Analytical Engines"}},
+    "identifiers": Names(
+        {"user_id": ["u-42"], "anonymous_id": ["a-1"], "email": ["ada@example.com"]}
+    ),
+    "traits": Names({"country": Free("DE"), "email": "ada@example.com"}),
+    "groups": Names({"g-1": Names({"name": Free("Analytical Engines")})}),
     "segments": ["buyers"],
-    "consent": {purpose.key: purpose.by_default for purpose in DEFAULT_PURPOSES},
+    "consent": Names({purpose.key: purpose.by_default for purpose in DEFAULT_PURPOSES}),
     "first_seen": _AT,
     "last_seen": _AT,
-    "events": {"page": 3, "Order Completed": 1},
+    "events": Names({"page": 3, "Order Completed": 1}),
 }
 SEGMENT: dict[str, Any] = {
     "key": "buyers",
     "name": "Buyers",
     "purpose": "analytics",
-    "where": {"event": "Order Completed", "within": "90d"},
+    "where": Component("Condition", {"event": "Order Completed", "within": "90d"}),
     "state": "live",
     "size": 1,
     "version": 1,
@@ -34,7 +38,14 @@ SEGMENT: dict[str, Any] = {
 }
 SEGMENTS: dict[str, Any] = {"segments": [SEGMENT]}
 MEMBERS: dict[str, Any] = {
-    "members": [{"profile_id": _ID, "since": _AT, "identifiers": PROFILE["identifiers"]}],
+    "members": [
+        {
+            "profile_id": _ID,
+            "since": _AT,
+            "identifiers": Perhaps(PROFILE["identifiers"]),
+            "traits": Perhaps(PROFILE["traits"]),
+        }
+    ],
     **_NEXT,
 }
 CHANGES: dict[str, Any] = {
@@ -44,7 +55,7 @@ CHANGES: dict[str, Any] = {
             "profile_id": _ID,
             "change": "entered",
             "at": _AT,
-            "cause": "3f1c5a0e9b7d42c8a6e0d1f2b3c4d5e6",
+            "cause": _FACT,
         }
     ],
     "next": 7,
@@ -57,20 +68,25 @@ DECISION: dict[str, Any] = {
     "purpose": "marketing_email",
     "state": "granted",
     "at": _AT,
-    "fact": "3f1c5a0e9b7d42c8a6e0d1f2b3c4d5e6",
+    "fact": _FACT,
 }
-_TOLD = {
+_TOLD: dict[str, Any] = {
     "state": "granted",
     "at": _AT,
     "source": "api",
     "signal": "marketing_email",
-    "fact": "3f1c5a0e9b7d42c8a6e0d1f2b3c4d5e6",
+    "fact": _FACT,
+}
+_PARTICULARS = {
+    "jurisdiction": Perhaps("DE"),
+    "notice": Perhaps("2026-01"),
+    "proof": Perhaps("double opt-in"),
 }
 CONSENT: dict[str, Any] = {
     "profile_id": _ID,
-    "state": PROFILE["consent"] | {"marketing_email": "granted"},
-    "decisions": {"marketing_email": _TOLD},
-    "history": [_TOLD | {"purpose": "marketing_email"}],
+    "state": Names({"analytics": "granted", "marketing_email": "granted"}),
+    "decisions": Names({"marketing_email": _TOLD}),
+    "history": [_TOLD | {"purpose": "marketing_email"} | _PARTICULARS],
 }
 DESTINATION: dict[str, Any] = {
     "key": "crm",
@@ -81,6 +97,9 @@ DESTINATION: dict[str, Any] = {
     "max_attempts": 8,
     "timeout": 10.0,
     "enabled": True,
+}
+DESTINATION_PUT: dict[str, Any] = DESTINATION | {
+    "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 }
 DESTINATIONS: dict[str, Any] = {"destinations": [DESTINATION]}
 DELIVERIES: dict[str, Any] = {
@@ -95,10 +114,13 @@ DELIVERIES: dict[str, Any] = {
             "state": "sent",
             "attempts": 1,
             "purpose": "marketing_email",
-            "consent": {"purpose": "marketing_email", "state": "granted"},
+            "consent": Null(
+                {"purpose": "marketing_email", "state": "granted"}
+                | {"fact": Perhaps(Null(_FACT)), "at": Perhaps(Null(_AT))}
+            ),
             "reason": "",
-            "status": 200,
-            "next_attempt_at": None,
+            "status": Null(200),
+            "next_attempt_at": Null(_AT),
             "created_at": _AT,
             "updated_at": _AT,
         }
@@ -109,12 +131,12 @@ QUARANTINE: dict[str, Any] = {
     "quarantine": [
         {
             "id": 1,
-            "source": 1,
+            "source": Null(1),
             "received_at": _AT,
             "reason": "event: is missing; a track call names the event",
             "field": "event",
             "route": "/v1/track",
-            "message": {"userId": "u-42", "properties": {"revenue": 51.2}},
+            "message": Free({"userId": "u-42", "properties": {"revenue": 51.2}}),
         }
     ],
     **_NEXT,

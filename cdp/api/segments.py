@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from cdp.api import openapi, pages, refs, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
-from cdp.errors import NotFound
+from cdp.errors import Invalid, NotFound
 from cdp.forms import load
 from cdp.times import from_datetime, iso
 from profiles import audience, segments
@@ -91,11 +91,10 @@ class Segments:
     async def put_segment(self, request: Request) -> Response:
         """Create or change one."""
         key = refs.key(request)
-        loaded, written = load(SegmentSchema(), await pages.read_body(request))
+        loaded, _ = load(SegmentSchema(), await pages.read_body(request))
         async with self.parts.database.transaction() as connection:
             await refs.known_purpose(connection, loaded["purpose"])
-            where = written["where"]
-            await segments.put(connection, key, loaded["name"], loaded["purpose"], where)
+            await segments.put(connection, key, **loaded)
             found = await _found(connection, key)
         return pages.json(shown(found))
 
@@ -114,8 +113,8 @@ class Segments:
 
     async def get_members(self, request: Request) -> Response:
         """The audience, page by page or as one stream."""
-        include = request.query_params.get("include", "identifiers").split(",")
-        after, most = pages.cursor(request), pages.limit(request)
+        include = _included(request)
+        after, most = pages.cursor(request, pages.PROFILE), pages.limit(request)
         async with self.parts.database.transaction() as connection:
             segment = await _found(connection, refs.key(request))
             if _NDJSON in request.headers.get("accept", ""):
@@ -161,6 +160,13 @@ def shown(segment: Segment) -> dict[str, Any]:
     }
 
 
+def _included(request: Request) -> set[str]:
+    wanted = set(request.query_params.get("include", "identifiers").split(","))
+    if wanted != {"none"} and not wanted <= {"identifiers", "traits"}:
+        raise Invalid("include must be identifiers, traits, both with a comma, or none")
+    return wanted - {"none"}
+
+
 async def _found(connection: Connection, key: str) -> Segment:
     segment = await segments.find(connection, key)
     if segment is None:
@@ -169,10 +175,10 @@ async def _found(connection: Connection, key: str) -> Segment:
 
 
 async def _members(
-    parts: Parts, connection: Connection, page: Sequence[Member], include: Sequence[str]
+    parts: Parts, connection: Connection, page: Sequence[Member], include: Collection[str]
 ) -> list[dict[str, Any]]:
     views = {}
-    if include != ["none"]:
+    if include:
         views = await parts.people.load(connection, [member.profile for member in page])
     return [
         {
@@ -188,7 +194,7 @@ async def _members(
     ]
 
 
-async def _lines(parts: Parts, segment: int, include: Sequence[str]) -> AsyncIterator[bytes]:
+async def _lines(parts: Parts, segment: int, include: Collection[str]) -> AsyncIterator[bytes]:
     """Every member, page after page: memory stays flat, and no transaction is held open."""
     encoder = msgspec.json.Encoder()
     after = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ import msgspec
 from cdp import times
 from cdp.collect.keys import Source, Sources, hashed
 from cdp.collect.normalise import Arrival, Refused, normalise
-from cdp.collect.wire import MAX_BATCH, Body, Wire, read_message
-from cdp.errors import Forbidden, Unauthorized
+from cdp.collect.wire import Body, Envelope, Wire, parse
+from cdp.errors import Forbidden, Invalid, Unauthorized
 from cdp.events import Event, Instant, SubjectId, mapping
 from cdp.log.appender import Appender, Fact
 from cdp.log.quarantine import Refusal
@@ -30,6 +30,7 @@ class Visit(NamedTuple):
     ip: str = ""  # only where the route or the caller is a browser or a phone
     gpc: bool = False
     strict: bool = False
+    ip_policy: str = ""
 
 
 class Result(NamedTuple):
@@ -48,6 +49,26 @@ class Kept(msgspec.Struct, array_like=True):
     anonymous_id: str
     ip: str
     gpc: bool
+    key_hashes: list[bytes]
+    ip_policy: str
+
+
+class Known(NamedTuple):
+    """What one request's messages share."""
+
+    visit: Visit
+    source: Source | None
+    key_hashes: list[bytes]  # of the write key, in each of its readings; empty: none was sent
+    received_at: Instant
+    cause: uuid.UUID  # ids that a message lacks are derived from it, so that repeating is harmless
+
+
+class Sorted(NamedTuple):
+    """A request's messages: the good, the others with their reasons, and a result for each."""
+
+    facts: list[Fact]
+    refusals: list[Refusal]
+    results: list[Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,93 +84,132 @@ class Collector:
 
     async def take(self, body: Body, visit: Visit) -> list[Result]:
         """Returns when every message is durable, in the log or in quarantine."""
-        key_hash, source = await self._source(visit)
-        arrival = _arrival(source, body.envelope.fields, visit, times.now())
-        facts: list[Fact] = []
-        refusals: list[Refusal] = []
-        results: list[Result] = []
-        for number, message in enumerate(body.messages):
-            try:
-                if number >= MAX_BATCH:
-                    raise Refused("batch", f"has over {MAX_BATCH} messages; send smaller ones")
-                fact = self._fact(message, arrival, source)
-            except Refused as refused:
-                kept = _kept(message, body.envelope.fields, visit)
-                refusals.append(_refusal(kept, refused, visit, key_hash, arrival))
-                results.append(Result(str(message.fields.get("messageId", "")), str(refused)))
-            else:
-                facts.append(fact)
-                results.append(Result(fact.event.message_id, ""))
+        key_hashes, source = await self._source(visit)
+        known = Known(visit, source, key_hashes, times.now(), uuid.uuid4())
+        facts, refusals, results = self._sort(body, known)
         # A strict caller hears of every refusal itself; keeping it too would double it later.
         await self.appender.append(facts, () if visit.strict else refusals)
         return results
 
     async def again(self, refusal: Refusal) -> str:
-        """Take a quarantined message by today's rules; returns the problem that is left, if any."""
+        """Take a quarantined message by today's rules; returns the problem that is left, if any.
+
+        What was refused in one piece and can be taken apart now is: each of its messages then goes
+        its own way, into the log or into quarantine.
+        """
         kept = msgspec.msgpack.decode(refusal.body, type=Kept)
-        source = await self.sources.find(refusal.key_hash)
-        visit = Visit(refusal.route, kept.kind, (), "", kept.anonymous_id, kept.ip, kept.gpc)
-        arrival = _arrival(source, kept.envelope, visit, refusal.received_at)
         try:
-            fact = self._fact(read_message(kept.raw), arrival, source)
-        except Refused as refused:
-            return str(refused)
-        await self.appender.append([fact])
+            body = parse(kept.raw, batch=False)
+        except Invalid as invalid:
+            return invalid.detail
+        own = {name: value for name, value in body.envelope.fields.items() if value is not None}
+        body = body._replace(envelope=Envelope(kept.envelope | own))
+        visit = Visit(
+            refusal.route,
+            kept.kind,
+            (),
+            anonymous_id=kept.anonymous_id,
+            ip=kept.ip,
+            gpc=kept.gpc,
+            ip_policy=kept.ip_policy,
+        )
+        source = await self._first(kept.key_hashes)
+        cause = uuid.UUID(bytes=refusal.ref)
+        known = Known(visit, source, kept.key_hashes, refusal.received_at, cause)
+        facts, refusals, results = self._sort(body, known)
+        if len(results) == 1 and refusals:
+            return results[0].problem
+        await self.appender.append(facts, refusals)
         return ""
 
-    async def _source(self, visit: Visit) -> tuple[bytes, Source | None]:
-        for key in visit.keys:
-            source = await self.sources.find(hashed(key))
-            if source is None:
-                continue
-            if source.origins and visit.origin and visit.origin not in source.origins:
-                raise Forbidden(f"this write key may not be used from {visit.origin}")
-            return hashed(key), source
-        if self.strict_keys or visit.strict:
+    async def _source(self, visit: Visit) -> tuple[list[bytes], Source | None]:
+        key_hashes = [hashed(key) for key in visit.keys]
+        source = await self._first(key_hashes)
+        if source is None and (self.strict_keys or visit.strict):
             raise Unauthorized("the write key is missing or unknown")
-        return hashed(visit.keys[0]) if visit.keys else b"", None
+        if source and source.origins and visit.origin and visit.origin not in source.origins:
+            raise Forbidden(f"the write key may not be used from {visit.origin}")
+        return key_hashes, source
 
-    def _fact(self, message: Wire, arrival: Arrival, source: Source | None) -> Fact:
+    async def _first(self, key_hashes: Sequence[bytes]) -> Source | None:
+        for key_hash in key_hashes:
+            source = await self.sources.find(key_hash)
+            if source is not None:
+                return source
+        return None
+
+    def _sort(self, body: Body, known: Known) -> Sorted:
+        if body.is_batch:  # then each message says what it is
+            known = known._replace(visit=known.visit._replace(kind=""))
+        arrival = _arrival(known, body.envelope.fields)
+        done = Sorted([], [], [])
+        for number, message in enumerate(body.messages):
+            try:
+                fact = self._fact(message, arrival, known, number)
+            except Refused as refused:
+                kept = _kept(message, body.envelope.fields, known)
+                done.refusals.append(_refusal(kept, refused, known, number))
+                done.results.append(Result(str(message.fields.get("messageId", "")), str(refused)))
+            else:
+                done.facts.append(fact)
+                done.results.append(Result(fact.event.message_id, ""))
+        return done
+
+    def _fact(self, message: Wire, arrival: Arrival, known: Known, number: int) -> Fact:
         if message.problem:
-            raise Refused("message", message.problem)
-        event = normalise(message.fields, arrival, self.digest)
-        if source is None:
+            raise Refused(message.field, message.problem)
+        event = normalise(
+            message.fields, arrival, self.digest, lambda: str(_derived(known, number))
+        )
+        if known.source is None:
             raise Refused("writeKey", "is missing or unknown; create it with `cdp keys create`")
         return Fact(event, self.subject_of(event), self.carries_consent(event))
 
 
-def _arrival(
-    source: Source | None, envelope: Mapping[str, Any], visit: Visit, received_at: Instant
-) -> Arrival:
+def _derived(known: Known, number: int) -> uuid.UUID:
+    return uuid.uuid5(known.cause, str(number))
+
+
+def _arrival(known: Known, envelope: Mapping[str, Any]) -> Arrival:
+    visit = known.visit
     return Arrival(
-        source.id if source else 0,
-        received_at,
+        known.source.id if known.source else 0,
+        known.received_at,
         visit.kind,
         envelope.get("sentAt"),
         mapping(envelope.get("context")),
         mapping(envelope.get("integrations")),
         visit.anonymous_id,
         visit.ip,
+        visit.ip_policy,
         visit.gpc,
     )
 
 
-def _kept(message: Wire, envelope: Mapping[str, Any], visit: Visit) -> bytes:
-    shared = {name: envelope.get(name) for name in ("sentAt", "context", "integrations")}
-    kept = Kept(message.raw, visit.kind, shared, visit.anonymous_id, visit.ip, visit.gpc)
-    return msgspec.msgpack.encode(kept)
+def _kept(message: Wire, envelope: Mapping[str, Any], known: Known) -> bytes:
+    visit = known.visit
+    return msgspec.msgpack.encode(
+        Kept(
+            message.raw,
+            visit.kind,
+            {name: envelope.get(name) for name in ("sentAt", "context", "integrations")},
+            visit.anonymous_id,
+            visit.ip,
+            visit.gpc,
+            known.key_hashes,
+            visit.ip_policy,
+        )
+    )
 
 
-def _refusal(
-    kept: bytes, refused: Refused, visit: Visit, key_hash: bytes, arrival: Arrival
-) -> Refusal:
+def _refusal(kept: bytes, refused: Refused, known: Known, number: int) -> Refusal:
     return Refusal(
-        os.urandom(16),
-        arrival.source or None,
-        key_hash,
-        arrival.received_at,
+        _derived(known, number).bytes,
+        known.source.id if known.source else None,
+        known.key_hashes[0] if known.key_hashes else b"",
+        known.received_at,
         str(refused),
         refused.field,
-        visit.route,
+        known.visit.route,
         kept,
     )

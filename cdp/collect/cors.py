@@ -57,5 +57,4 @@ def _preflight(origin: str | None, headers: Headers) -> dict[str, str]:
     return answer | {
         "Access-Control-Allow-Methods": _METHODS,
         "Access-Control-Max-Age": _MAX_AGE,
-        "Allow": _METHODS,
     }

@@ -28,7 +28,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "event": {"type": "track", "anonymousId": "a-1", "event": "Video Played"},
 }
-_PROBLEM = {
+_PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["code", "message"],
     "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
@@ -46,19 +46,39 @@ def _answer(description: str, schema: dict[str, Any] | None) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+_RESULTS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["messageId", "status", "reason"],
+        "properties": {
+            "messageId": {"type": "string"},
+            "status": {"enum": ["accepted", "refused"]},
+            "reason": {"type": "string"},
+        },
+    },
+}
+_LENIENT = (
+    "Any JSON gets 200, whatever the content type says, gzip or not: what breaks the contract "
+    "waits in quarantine. `X-Strict-Mode: 1` turns that into 400 with a result for each message."
+)
 ERRORS = {
-    400: _answer("Not JSON; or, with `X-Strict-Mode: 1`, a message was refused", _PROBLEM),
+    400: _answer(
+        "Not JSON; or, with `X-Strict-Mode: 1`, a message was refused",
+        _PROBLEM | {"properties": _PROBLEM["properties"] | {"results": _RESULTS}},
+    ),
     401: _answer("Unknown write key, where `CDP_STRICT_KEYS` or strict mode ask for it", _PROBLEM),
     403: _answer("The write key may not be used from this origin", _PROBLEM),
     404: _answer("Not here", _PROBLEM),
     413: _answer("Over 4,000 KiB", _PROBLEM),
-    503: _answer("The store is away; send again after `Retry-After` seconds", _PROBLEM),
+    503: _answer("The store is away; send again after `Retry-After` seconds", _PROBLEM)
+    | {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}},
 }
 _TAKEN = {200: _answer("Durable: stored, known already, or quarantined", _SUCCESS)}
 
 
 def _body(example: dict[str, Any]) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    content = {"application/json": {"schema": {"description": _LENIENT}, "example": example}}
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -93,13 +113,17 @@ METRICS: dict[str, Any] = {
     "openapi_extra": {"security": [{}]},
     "response_model": None,
 }
+_SEGMENT = {"type": "string", "pattern": "^[^/]+$"}  # of a path
 PIXEL: dict[str, Any] = {
     "summary": "A call in a picture's address, for e-mail",
-    "responses": {200: {"description": "Always a GIF of one pixel", "content": {"image/gif": {}}}},
+    "responses": {
+        200: {"description": "Always a GIF of one pixel", "content": {"image/gif": {}}},
+        404: ERRORS[404],
+    },
     "openapi_extra": {
         "security": [{}],
         "parameters": [
-            {"name": "call", "in": "path", "required": True, "schema": {"type": "string"}},
+            {"name": "call", "in": "path", "required": True, "schema": _SEGMENT},
             {"name": "data", "in": "query", "schema": {"type": "string"}},
         ],
     },
@@ -111,16 +135,17 @@ SETTINGS: dict[str, Any] = {
     "responses": _OBJECT | {404: ERRORS[404], 503: ERRORS[503]},
     "openapi_extra": {
         "security": [{}],
-        "parameters": [
-            {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}
-        ],
+        "parameters": [{"name": "key", "in": "path", "required": True, "schema": _SEGMENT}],
     },
     "response_model": None,
 }
 SOURCE_CONFIG: dict[str, Any] = {
     "summary": "Settings for RudderStack's browser SDK",
     "responses": _OBJECT | {404: ERRORS[404], 503: ERRORS[503]},
-    "openapi_extra": {"security": [{"writeKey": []}]},
+    "openapi_extra": {
+        "security": [{"writeKey": []}, {}],
+        "parameters": [{"name": "writeKey", "in": "query", "schema": {"type": "string"}}],
+    },
     "response_model": None,
 }
 SCRIPT: dict[str, Any] = {"include_in_schema": False, "response_model": None}

@@ -9,6 +9,7 @@ from cdp.errors import Invalid, TooLarge
 MAX_BODY = 4000 * 1024  # bytes, decompressed: RudderStack's batch limit, the largest of all
 _GZIP = b"\x1f\x8b"
 _GZIP_WBITS = 31
+_MAX_MEMBERS = 100  # gzip allows several in a row; each costs a copy of what follows it
 
 
 def inflate(body: bytes) -> bytes:
@@ -16,7 +17,7 @@ def inflate(body: bytes) -> bytes:
     if not body.startswith(_GZIP):
         return body
     plain = b""
-    while body.startswith(_GZIP):  # gzip allows several members in a row
+    for _ in range(_MAX_MEMBERS):
         stream = zlib.decompressobj(wbits=_GZIP_WBITS)
         try:
             plain += stream.decompress(body, MAX_BODY + 1 - len(plain))
@@ -27,7 +28,9 @@ def inflate(body: bytes) -> bytes:
         if not stream.eof:
             raise Invalid("the gzip body is cut off")
         body = stream.unused_data
-    return plain
+        if not body.startswith(_GZIP):
+            return plain
+    raise Invalid(f"the gzip body has over {_MAX_MEMBERS} members")
 
 
 def too_large() -> TooLarge:

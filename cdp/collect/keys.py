@@ -104,6 +104,10 @@ class Sources:
                 self._missed[key_hash] = now
         return source
 
+    def forget_misses(self) -> None:
+        """Look unknown keys up again at once: they may have been minted since."""
+        self._missed.clear()
+
     async def _load(self, now: float) -> None:
         rows = await self._database.rows(_SOURCES)
         self._by_hash = {
@@ -117,7 +121,8 @@ def write_keys(body_key: object, headers: Mapping[str, str], query_key: str | No
     """The first key found: body, Basic user name, X-Write-Key, Bearer, query. Empty if none.
 
     A masked key in the body (`***`, `id:***`) is no key. Of a Basic value one trailing colon is
-    taken off; it may be a key with a colon inside, or a key and any password: both are returned.
+    taken off; what is left may be a key with a colon inside (Jitsu's are `id:secret`), or a key and
+    any password: all readings are returned, the longest first.
     """
     if isinstance(body_key, str) and body_key and not body_key.endswith("***"):
         return [body_key]
@@ -127,11 +132,12 @@ def write_keys(body_key: object, headers: Mapping[str, str], query_key: str | No
             decoded = base64.b64decode(value, validate=True).decode()
         except (binascii.Error, ValueError):
             decoded = ""
-        whole, user = decoded.removesuffix(":"), decoded.partition(":")[0]
-        if whole:
-            return [whole, user] if user not in {"", whole} else [whole]
+        user = decoded.partition(":")[0]
+        if user:
+            readings = (decoded.removesuffix(":"), decoded.rpartition(":")[0], user)
+            return list(dict.fromkeys(reading for reading in readings if reading))
     if headers.get("x-write-key"):
         return [headers["x-write-key"]]
-    if scheme.lower() == "bearer" and value:
+    if scheme.lower() == "bearer" and value.strip():
         return [value.strip()]
     return [query_key] if query_key else []

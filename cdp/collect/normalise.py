@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -25,6 +24,7 @@ _NEEDS = {
     "track": ("event", "a track call names the event"),
     "group": ("groupId", "a group call names the group"),
     "alias": ("previousId", "an alias call names the previous id"),
+    "merge": ("mergeProperties", "a merge call lists two identifiers, each with type and value"),
 }
 
 
@@ -47,23 +47,34 @@ class Arrival(NamedTuple):
     integrations: Mapping[str, Any] = {}
     anonymous_id: str = ""
     ip: str = ""
+    ip_policy: str = ""  # of `X-IP-Policy`
     gpc: bool = False
 
 
 def normalise(
-    fields: Mapping[str, Any], arrival: Arrival, digest: Callable[[bytes], bytes]
+    fields: Mapping[str, Any],
+    arrival: Arrival,
+    digest: Callable[[bytes], bytes],
+    new_id: Callable[[], str],
 ) -> Event:
-    """The event, or Refused. `digest` makes its id from source and message id."""
+    """The event, or Refused. `digest` makes its id from source and message id.
+
+    `new_id` makes a message id for a message without one.
+    """
     kind = arrival.kind or fields.get("type")
     if not isinstance(kind, str) or kind not in _TYPES:
         raise Refused("type", f"must be one of {', '.join(sorted(_TYPES))}")
     needed = _NEEDS.get(kind)
     if needed and _is_missing(fields.get(needed[0])):
         raise Refused(needed[0], f"is missing; {needed[1]}")
-    message_id = _text(fields, "messageId", MAX_MESSAGE_ID) or str(uuid.uuid4())
-    original = fields.get("originalTimestamp") or fields.get("timestamp")
-    original_at = _instant("timestamp", original)
-    sent_at = _instant("sentAt", fields.get("sentAt") or arrival.sent_at)
+    if kind == "merge" and not isinstance(fields["mergeProperties"], list):
+        raise Refused("mergeProperties", "must be a list of objects with type and value")
+    message_id = _text(fields, "messageId", MAX_MESSAGE_ID) or new_id()
+    stamped = "timestamp" if _is_missing(fields.get("originalTimestamp")) else "originalTimestamp"
+    original_at = _instant(stamped, fields.get(stamped))
+    sent_at = _instant("sentAt", fields.get("sentAt"))
+    if sent_at is None:
+        sent_at = _instant("sentAt", arrival.sent_at)
     return Event(
         schema=SCHEMA,
         type=cast("EventType", kind),
@@ -128,13 +139,16 @@ def _corrected(original: Instant | None, sent: Instant | None, received: Instant
         return received
     if sent is None:
         return original
-    return max(0, received - (sent - original))
+    return times.bounded(received - (sent - original))
 
 
 def _context(fields: Mapping[str, Any], arrival: Arrival) -> dict[str, Any]:
     context = {**arrival.context, **_object(fields, "context")}
-    if arrival.ip and not context.get("ip"):
-        context["ip"] = arrival.ip
+    ip = context.get("ip") or arrival.ip
+    if isinstance(ip, str) and ip:
+        context["ip"] = masked_ip(ip, arrival.ip_policy)
+        if not context["ip"]:
+            del context["ip"]
     if arrival.gpc:
         context["consent"] = {**mapping(context.get("consent")), "gpc": True}
     return context
@@ -150,7 +164,7 @@ def decoded_anonymous_id(header: str | None) -> str:
         return header[:MAX_NAME]
 
 
-def masked_ip(ip: str, policy: str | None) -> str:
+def masked_ip(ip: str, policy: str) -> str:
     """`X-IP-Policy`: `remove`, `keep` or `stripLastOctet` (of IPv6 the last 80 bits)."""
     if policy == "remove":
         return ""
@@ -160,5 +174,5 @@ def masked_ip(ip: str, policy: str | None) -> str:
         address = ipaddress.ip_address(ip)
     except ValueError:
         return ""
-    prefix = 24 if address.version == 4 else 48
-    return str(ipaddress.ip_network(f"{ip}/{prefix}", strict=False).network_address)
+    kept = address.packed[: 3 if address.version == 4 else 6]
+    return str(ipaddress.ip_address(kept.ljust(len(address.packed), b"\x00")))

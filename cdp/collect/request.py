@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 
 from starlette.requests import ClientDisconnect, Request
@@ -38,17 +39,16 @@ class Visitors:
     """Tells from a request who sends it; `proxies` are the addresses whose word counts for IPs."""
 
     def __init__(self, proxies: Iterable[str]) -> None:
-        self._proxies = frozenset(proxies)
+        self._proxies = frozenset(proxy.strip() for proxy in proxies)
 
     def visit(self, request: Request, kind: str, body_key: object, *, browser: bool) -> Visit:
         """What the request says beside its body."""
         headers = request.headers
         origin = headers.get("origin", "")
-        ip = ""
-        if browser or origin:
-            ip = masked_ip(self.address(request), headers.get("x-ip-policy"))
+        policy = headers.get("x-ip-policy", "")
+        ip = masked_ip(self.address(request), policy) if browser or origin else ""
         return Visit(
-            route=request.url.path,
+            route=request.scope["route"].path,  # not the path: that may name anything
             kind=kind,
             keys=write_keys(body_key, headers, request.query_params.get("writeKey")),
             origin=origin,
@@ -56,6 +56,7 @@ class Visitors:
             ip=ip,
             gpc=headers.get("sec-gpc") == "1",
             strict=headers.get("x-strict-mode") == "1",
+            ip_policy=policy,
         )
 
     def address(self, request: Request) -> str:
@@ -63,6 +64,19 @@ class Visitors:
         peer = request.client.host if request.client else ""
         if peer not in self._proxies:
             return peer
-        hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
+        hops = map(_host, ",".join(request.headers.getlist("x-forwarded-for")).split(","))
         outside = [hop for hop in hops if hop and hop not in self._proxies]
         return outside[-1] if outside else peer
+
+
+def _host(hop: str) -> str:
+    """The address in `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1` or `[2001:db8::1]:443`."""
+    hop = hop.strip()
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(hop))
+    except ValueError:
+        return ""

@@ -16,14 +16,19 @@ MAX_EVENT = 32 * 1024  # bytes
 MAX_BATCH = 2500  # events
 _BOM = b"\xef\xbb\xbf"
 _LONG_NUMBER = re.compile(rb"\d{19}")  # may not fit 64 bits
+_SHARED = ("sentAt", "context", "integrations")
 
 
 class Wire(NamedTuple):
-    """One message as it came: its own bytes, and its fields unless `problem` says why not."""
+    """One message as it came: its own bytes, and its fields unless `problem` says why not.
+
+    What cannot be told apart is one Wire too: `raw` is then a batch in itself.
+    """
 
     raw: bytes
     fields: dict[str, Any]
     problem: str = ""
+    field: str = "message"  # what the problem is with
 
 
 class Envelope(NamedTuple):
@@ -42,96 +47,122 @@ class Body(NamedTuple):
 
     envelope: Envelope
     messages: list[Wire]
+    is_batch: bool = False
 
 
-class _Batch(msgspec.Struct, rename="camel"):
-    batch: list[msgspec.Raw]
-    write_key: Any = None
-    sent_at: Any = None
-    context: Any = None
-    integrations: Any = None
-
-
-_ENVELOPE = {
-    "writeKey": "write_key",
-    "sentAt": "sent_at",
-    "context": "context",
-    "integrations": "integrations",
-}
-_batch_decoder = msgspec.json.Decoder(_Batch)
+_members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_elements_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _decoder = msgspec.json.Decoder()
+_FAULTS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 def parse(body: bytes, *, batch: bool) -> Body:
-    """Take a body apart; Invalid (400) only if it is not JSON at all."""
+    """Take a body apart; Invalid (400) only if it is not JSON at all.
+
+    `batch` says that the route is for batches; elsewhere a body with a list of messages is one too.
+    """
     body = body.removeprefix(_BOM).strip()
-    if batch:
-        try:
-            decoded = _batch_decoder.decode(body)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            return _parse_slowly(body)
-        envelope = {name: getattr(decoded, field) for name, field in _ENVELOPE.items()}
-        raws = [bytes(raw) for raw in decoded.batch]
-        return Body(Envelope(envelope), [read_message(raw) for raw in raws])
+    parts = _members(body) if batch or b'"batch"' in body else {}
+    listed = parts.get("batch", b"")
+    if listed.startswith(b"["):
+        return _batch(body, parts)
+    if batch and listed:
+        return _whole(body, parts, "must be a list of messages", "batch")
     message = read_message(body)
     if message.problem:
-        _must_be_whole(body)
-    if isinstance(message.fields.get("batch"), list):
-        return _parse_slowly(body)
-    return Body(Envelope(message.fields), [message])
+        return _whole(body, parts or _members(body), message.problem, message.field)
+    return Body(Envelope({"writeKey": message.fields.get("writeKey")}), [message])
 
 
-def _parse_slowly(body: bytes) -> Body:
-    """What is not a clean batch: one message after all, or a batch with something odd inside."""
+def _batch(body: bytes, parts: Mapping[str, bytes]) -> Body:
+    size = sum(len(parts.get(name, b"")) for name in _SHARED)
+    if size > MAX_EVENT:
+        problem = f"the batch's own has {size} bytes; the limit is {MAX_EVENT}"
+        return _whole(body, parts, problem, "context")
+    envelope: dict[str, Any] = {"writeKey": _write_key(parts)}
+    for name in _SHARED:
+        try:
+            envelope[name] = _read(parts[name]) if name in parts else None
+        except ValueError as error:
+            return _whole(body, parts, str(error), name)
     try:
-        parts = splitter.members(body)
-        raws = splitter.elements(parts["batch"]) if "batch" in parts else None
-    except splitter.Truncated as error:
-        if body[:1] == b"{" and _is_json(body):
-            return Body(Envelope({}), [Wire(body, {}, "batch: must be a list of messages")])
-        raise Invalid(f"the body is not a JSON object: {error}") from None
-    if raws is None:
-        message = read_message(body)
-        return Body(Envelope(message.fields), [message])
-    envelope: dict[str, Any] = {}
-    for name in _ENVELOPE:
-        if name in parts:
-            envelope[name] = read_message(b'{"value":' + parts[name] + b"}").fields.get("value")
-    return Body(Envelope(envelope), [read_message(raw) for raw in raws])
+        first, rest = _elements(parts["batch"])
+    except splitter.NotJson as error:
+        raise _not_json(error) from None
+    except splitter.Tangled as error:
+        return _whole(body, parts, str(error), "batch")
+    messages = [read_message(raw) for raw in first]
+    if rest:
+        problem = f"has over {MAX_BATCH} messages; send smaller ones"
+        messages.append(Wire(b'{"batch":[' + rest + b"]}", {}, problem, "batch"))
+    return Body(Envelope(envelope), messages, is_batch=True)
 
 
-def _must_be_whole(body: bytes) -> None:
-    """A single message that cannot be read is quarantined, unless it is no JSON object at all."""
+def _whole(body: bytes, parts: Mapping[str, bytes], problem: str, field: str) -> Body:
+    """A body that cannot be taken apart is one message, to be quarantined, if it is JSON."""
     try:
-        splitter.members(body)
-    except splitter.Truncated as error:
-        raise Invalid(f"the body is not a JSON object: {error}") from None
+        _raw_decoder.decode(body)
+    except _FAULTS:
+        try:
+            splitter.check(body)
+        except splitter.NotJson as error:
+            raise _not_json(error) from None
+    return Body(Envelope({"writeKey": _write_key(parts)}), [Wire(body, {}, problem, field)])
 
 
-def _is_json(body: bytes) -> bool:
+def _not_json(error: splitter.NotJson) -> Invalid:
+    return Invalid(f"the body {error}")
+
+
+def _members(body: bytes) -> dict[str, bytes]:
+    """An object's members, undecoded; empty if the body is no object."""
     try:
-        splitter.read(body)
+        return {name: bytes(raw) for name, raw in _members_decoder.decode(body).items()}
+    except _FAULTS:
+        try:
+            return splitter.members(body)
+        except ValueError:
+            return {}
+
+
+def _elements(array: bytes) -> tuple[list[bytes], bytes]:
+    """As many messages as a batch may have, and the others in one piece."""
+    try:
+        every = _elements_decoder.decode(array)
+    except _FAULTS:
+        *first, rest = [*splitter.elements(array, MAX_BATCH), b""][: MAX_BATCH + 1]
+        return first, rest
+    return [bytes(raw) for raw in every[:MAX_BATCH]], b",".join(every[MAX_BATCH:])
+
+
+def _write_key(parts: Mapping[str, bytes]) -> object:
+    try:
+        return _read(parts["writeKey"]) if "writeKey" in parts else None
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def read_message(raw: bytes) -> Wire:
     """One message's fields, or what keeps them from being read."""
     if len(raw) > MAX_EVENT:
-        return Wire(raw, {}, f"the message has {len(raw)} bytes; the limit is {MAX_EVENT}")
+        return Wire(raw, {}, f"has {len(raw)} bytes; the limit is {MAX_EVENT}")
     try:
-        if raw.count(b"[") + raw.count(b"{") > splitter.MAX_DEPTH or _LONG_NUMBER.search(raw):
-            decoded = splitter.read(raw)
-        else:
-            decoded = _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        try:
-            decoded = splitter.read(raw)
-        except ValueError as error:
-            return Wire(raw, {}, f"the message {error}")
+        decoded = _read(raw)
     except ValueError as error:
-        return Wire(raw, {}, f"the message {error}")
+        return Wire(raw, {}, str(error))
     if not isinstance(decoded, dict):
-        return Wire(raw, {}, "the message must be a JSON object")
+        return Wire(raw, {}, "must be a JSON object")
     return Wire(raw, mapping(decoded))
+
+
+def _read(raw: bytes) -> Any:
+    """Decode one value; ValueError says what is wrong with it."""
+    if raw.count(b"[") + raw.count(b"{") > splitter.MAX_DEPTH and splitter.is_deep(raw):
+        raise ValueError(f"is nested deeper than {splitter.MAX_DEPTH}")
+    if _LONG_NUMBER.search(raw):
+        return splitter.read(raw)
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return splitter.read(raw)

@@ -72,6 +72,12 @@ class Platform:
         """Whether `cdp up` itself still runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of `cdp up` itself."""
+        assert self._process is not None
+        return self._process.pid
+
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
@@ -122,6 +128,7 @@ class Platform:
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request to the management API, below /api/v1, with the first API key."""
         headers = {"authorization": f"Bearer {self.keys['api_key']}"}
+        headers |= options.pop("headers", {})
         return self._client.request(method, f"/api/v1{path}", headers=headers, **options)
 
     def get(self, path: str) -> httpx.Response:

@@ -1,0 +1,146 @@
+"""The API does what its description says, and nothing else: Schemathesis tries to prove otherwise.
+
+The seed is fixed, so a run says the same as the last one about the same code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis import engine
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
+from schemathesis.hooks import HookContext
+
+from tests.support.instances import Api
+from tests.support.served import Served, served
+from tests.support.stores import Stores
+
+ADA = "email:ada@example.com"
+API = "/api/v1"
+EXPECTED = {
+    "purpose: unknown": "which purposes there are is in the database, not in the description",
+    "stands for nobody": "which ids stand for no value is more than a pattern can tell",
+    "Must name a host": "which numbers are an address and a port is more than a pattern can tell",
+    "before 1970": "JSON Schema has no least date",
+}
+
+
+def configured(keys: dict[str, str]) -> SchemathesisConfig:
+    """Every phase but the stateful one, which needs links that the description does not have."""
+    as_operator = {"Authorization": f"Bearer {keys['api_key']}"}
+    as_sdk = {"X-Write-Key": keys["write_key"]}
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": 2026,
+            "phases": {"stateful": {"enabled": False}},
+            "generation": {
+                "max-examples": 20,
+                "deterministic": True,
+                "allow-x00": False,  # a NUL in a text is a 400, which JSON Schema cannot say
+            },
+            "operations": [
+                {"include-path-regex": f"^{API}", "headers": as_operator},
+                {"exclude-path-regex": f"^{API}", "headers": as_sdk},
+            ],
+        }
+    )
+
+
+async def story(api: Api) -> None:
+    """Something to show on every route, under the names that the description has as examples."""
+    orders = {"event": "Order Completed", "where": [{"property": "revenue", "gt": 50}]}
+    await api.put("/segments/buyers", {"name": "Buyers", "where": orders})
+    hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
+    await api.put("/destinations/buyers", hook)
+    await api.put(
+        "/consent/purposes/buyers", {"name": "B", "by_default": "denied", "signals": ["b"]}
+    )
+    traits = {"email": "ada@example.com", "age": 36, "tags": ["a"], "deep": {"x": None}}
+    batch = [
+        {"type": "identify", "userId": "ada", "anonymousId": "a", "traits": traits},
+        {"type": "group", "userId": "ada", "groupId": "g", "traits": {"size": 2}},
+        {
+            "type": "track",
+            "userId": "ada",
+            "event": "Order Completed",
+            "properties": {"revenue": 51},
+        },
+        {"type": "track"},
+        5,
+    ]
+    assert (await api.send("/v1/batch", {"batch": batch}, **{"sec-gpc": "1"})).is_success
+    unknown = {"x-write-key": "unknown"}
+    assert (await api.send("/v1/page", {"anonymousId": "b"}, **unknown)).is_success
+    said = {"purpose": "marketing_email", "state": "granted", "notice": "v1", "proof": "form"}
+    await api.settle()
+    await api.put(f"/consent/{ADA}", said)
+    await api.settle()
+
+
+@pytest.fixture(scope="module")
+def platform_api(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An API of its own: what is tried here must not be in the way of other tests."""
+    with served(stores.fresh(), tmp_path_factory.mktemp("served"), story) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def description(platform_api: Served) -> Any:
+    """What the platform says about itself."""
+    config = configured(platform_api.keys)
+    found = schemathesis.openapi.from_url(f"{platform_api.url}/openapi.json", config=config)
+    found.hook(filter_failure)
+    return found
+
+
+def filter_failure(context: HookContext, failure: Any, case: Any, response: Any) -> bool:
+    """Failures that are none: see EXPECTED for why."""
+    if (case.method, case.path) == ("PUT", f"{API}/consent/purposes"):
+        return False  # read as a person named "purposes", and refused for that
+    return response.status_code != 400 or not any(each in response.text for each in EXPECTED)
+
+
+def test_every_read_has_something_to_show_as_described(
+    description: Any, platform_api: Served
+) -> None:
+    key = platform_api.keys["write_key"]
+    operator = {"Authorization": f"Bearer {platform_api.keys['api_key']}"}
+    shown = {}
+    for operation in (result.ok() for result in description.get_all_operations()):
+        path = operation.path
+        if operation.method.upper() == "GET":
+            names = {"ref": ADA, "key": key if "settings" in path else "buyers", "call": "page"}
+            case = operation.Case(
+                path_parameters={name: names[name] for name in names if f"{{{name}}}" in path},
+                query={"writeKey": key} if path == "/sourceConfig" else {},
+            )
+            answer = case.call_and_validate(headers=operator if path.startswith(API) else {})
+            assert answer.status_code == 200, (path, answer.text)
+            shown[path] = answer.json() if path.startswith(API) else {"": answer.content}
+    assert len(shown) > 15
+    assert [path for path, told in shown.items() if [] in told.values()] == []
+
+
+def test_nothing_happens_that_is_not_described(description: Any) -> None:
+    failures: dict[str, str] = {}
+    tried: Counter[str] = Counter()
+    for event in engine.from_schema(description).execute():
+        assert not isinstance(event, NonFatalError | FatalError), event
+        if isinstance(event, ScenarioFinished):
+            recorder = event.recorder
+            tried[recorder.label] += len(recorder.cases)
+            for check in (each for checks in recorder.checks.values() for each in checks):
+                if check.failure_info is not None:
+                    info = check.failure_info
+                    failures[f"{recorder.label} {check.name}"] = (
+                        f"{info.failure}\n{info.code_sample}"
+                    )
+    assert not failures, "\n\n".join(f"{name}\n{told[:2000]}" for name, told in failures.items())
+    operations = {result.ok().label for result in description.get_all_operations()}
+    assert {label for label in operations if not tried[label]} == set()
+    assert tried.total() > 1000

@@ -1,0 +1,218 @@
+"""A 200 is a promise: once in the log, exactly once, sealed, and never answered too early."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+
+from cdp.collect import keys
+from cdp.db import Database, named
+from cdp.events import SCHEMA, Event
+from cdp.instance import Running
+from cdp.log.appender import Appender, Bounds, Fact
+from cdp.log.keyring import Keyring
+from cdp.main import assemble
+from tests.conftest import Api, Instance
+from tests.support.collected import quarantined, stored
+from tests.support.instances import api_on
+from tests.support.line import Line, line_to
+
+PAGE = {"type": "page", "anonymousId": "a"}
+
+
+async def test_a_message_is_stored_once_for_its_source_whatever_happens(api: Api) -> None:
+    def page(message_id: str, **more: Any) -> dict[str, Any]:
+        return {**PAGE, "messageId": message_id, **more}
+
+    twice_in_a_batch = {"batch": [page("1"), page("2"), page("1", anonymousId="other")]}
+    for _ in range(2):
+        assert (await api.send("/v1/batch", twice_in_a_batch)).status_code == 200
+    assert (await api.send("/v1/page", page("1", timestamp="2020-01-01"))).status_code == 200
+    assert [event.message_id for event in await stored(api)] == ["1", "2"]
+    async with api.instance.core.database.transaction() as connection:
+        await keys.add_source(connection, "another", "another")
+    other = await api.send("/v1/page", page("1"), **{"x-write-key": "another"})
+    assert other.status_code == 200
+    assert [event.source for event in await stored(api)] == [1, 2, 1]
+    numbers = {"batch": [page("7"), page("7") | {"messageId": 7}, page("7") | {"messageId": 7.0}]}
+    assert (await api.send("/v1/batch", numbers)).status_code == 200
+    assert len(await stored(api)) == 4  # ids are opaque: 7 is "7"
+
+
+async def test_many_requests_at_once_store_each_message_once(api: Api) -> None:
+    batches = [
+        {"batch": [{**PAGE, "messageId": str(n), "anonymousId": f"{n} {m}"} for n in range(50)]}
+        for m in range(20)
+    ]
+    answers = await asyncio.gather(*(api.send("/v1/batch", batch) for batch in batches))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await stored(api)) == 50
+
+
+@pytest.fixture
+async def appenders(instance: Instance) -> AsyncIterator[list[Appender]]:
+    """Two collectors' writers, each with its own pool and keyring."""
+    databases = [Database(instance.core.database.url) for _ in range(2)]
+    made = [
+        Appender(
+            database,
+            Keyring(instance.core.vault),
+            instance.core.partitions,
+            lambda event, allowed: event,
+            Bounds(linger=0.0),
+        )
+        for database in databases
+    ]
+    tasks = [asyncio.create_task(appender.run()) for appender in made]
+    yield made
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for database in databases:
+        await database.close()
+
+
+async def test_writers_race_for_the_same_ids_under_different_subjects(
+    instance: Instance, appenders: list[Appender]
+) -> None:
+    vault = instance.core.vault
+
+    def facts(who: str, numbers: range) -> list[Fact]:
+        return [
+            Fact(
+                Event(SCHEMA, "page", vault.digest(b"%d" % n), 1, str(n), n, n, anonymous_id=who),
+                vault.subject("anonymous_id", f"{who} {n}"),
+                consent=False,
+            )
+            for n in numbers
+        ]
+
+    rounds = [range(start, start + 40) for start in range(0, 400, 20)]  # each id twice a writer
+    writes = [
+        appender.append(facts(f"writer {number}", numbers))
+        for numbers in rounds
+        for number, appender in enumerate(appenders)
+    ]
+    await asyncio.gather(*writes)
+    rows = await instance.core.database.rows(
+        named('select partition, count(*), max("offset") from events group by 1')
+    )
+    assert sum(count for _, count, _ in rows) == 420
+    assert all(count == last + 1 for _, count, last in rows)  # offsets have no gaps
+    heads = named("select partition, next_offset from heads where topic = 'events'")
+    expected = {partition: last + 1 for partition, _, last in rows}
+    assert {p: n for p, n in await instance.core.database.rows(heads) if n} == expected
+
+
+async def test_the_answer_waits_for_the_commit(api: Api) -> None:
+    """Somebody holds what the writer needs: no answer. They let go: an answer, and the fact."""
+    database = api.instance.core.database
+    async with database.transaction() as connection:
+        await connection.execute(named("select * from heads for update"))
+        sending = asyncio.create_task(api.send("/v1/page", {**PAGE, "messageId": "1"}))
+        done, _ = await asyncio.wait({sending}, timeout=0.5)
+        assert not done
+        assert await stored(api) == []
+    assert (await sending).status_code == 200
+    assert len(await stored(api)) == 1
+
+
+class Cut(NamedTuple):
+    """An API whose line to the database can be cut, and the instance on the same database."""
+
+    api: Api
+    line: Line
+
+
+@pytest.fixture
+async def cut(instance: Instance, running: Running) -> AsyncIterator[Cut]:
+    """A platform of its own core, behind the line, that waits a second for the store."""
+    async with line_to(running.database_url) as line:
+        settings = replace(instance.settings, commit_timeout=1)
+        core = await asyncio.to_thread(assemble, settings, replace_url(running, line.url))
+        behind = replace(instance, core=core, settings=settings)
+        async with api_on(behind) as made:
+            yield Cut(made, line)
+        await core.close()
+
+
+def replace_url(running: Running, url: str) -> Running:
+    return Running(url, running.redis_url)
+
+
+async def test_an_outage_is_503_with_a_time_to_retry_and_loses_nothing(
+    cut: Cut, instance: Instance
+) -> None:
+    api, line = cut
+    broken = {"type": "track", "messageId": "broken"}
+    batch = {"batch": [{**PAGE, "messageId": "1"}, broken]}
+    assert (await api.send("/v1/page", {**PAGE, "messageId": "0"})).status_code == 200
+    await line.cut()
+    answers = [
+        await api.send("/v1/batch", batch),
+        await api.send("/v1/page", {**PAGE, "messageId": "2"}, **{"x-strict-mode": "1"}),
+        await api.send("/v1/page", {**PAGE, "messageId": "3"}, **{"x-write-key": "unknown"}),
+        await api.client.get("/v1/projects/unknown/settings"),
+        await api.client.get("/sourceConfig/?writeKey=unknown"),
+    ]
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert set(answer.json()) == {"code", "message"}
+    problem = await api.call("GET", "/segments")
+    assert (problem.status_code, problem.headers["retry-after"]) == (503, "1")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert (await api.client.get("/health/ready")).status_code == 503
+    assert (await api.client.get("/health/live")).status_code == 200
+    pixel = await api.client.get("/v1/pixel/page?messageId=4")
+    assert (pixel.status_code, pixel.headers["content-type"]) == (200, "image/gif")
+    await line.mend()
+    # An SDK sends it all again; a 503 does not say that nothing was stored, and need not.
+    assert (await api.send("/v1/batch", batch)).status_code == 200
+    assert (await api.send("/v1/page", {**PAGE, "messageId": "2"})).status_code == 200
+    behind = replace(api, instance=instance)
+    assert [event.message_id for event in await stored(behind)] == ["0", "1", "2"]
+    assert "broken" in {kept["message"].get("messageId") for kept in await quarantined(behind)}
+
+
+async def test_a_short_outage_is_waited_for(cut: Cut) -> None:
+    assert (await cut.api.send("/v1/page", {**PAGE, "messageId": "0"})).status_code == 200
+    await cut.line.cut()
+    sending = asyncio.create_task(cut.api.send("/v1/page", {**PAGE, "messageId": "1"}))
+    await asyncio.sleep(0.2)
+    await cut.line.mend()
+    assert (await sending).status_code == 200
+    assert len(await stored(cut.api)) == 2
+
+
+MARKS = ("ada-marker@example.com", "marker-user-id", "marker-anonymous", "marker-trait-value")
+
+
+async def test_nothing_personal_stands_in_clear(api: Api) -> None:
+    email, user, anonymous, trait = MARKS
+    identify = {
+        "userId": user,
+        "anonymousId": anonymous,
+        "traits": {"email": email, "note": trait},
+        "messageId": "marker-message-id",
+    }
+    assert (await api.send("/v1/identify", identify)).status_code == 200
+    assert (await api.send("/v1/track", identify)).status_code == 200  # no event name
+    await api.settle()
+    assert (await api.get(f"/profiles/email:{email}"))["identifiers"]
+    database = api.instance.core.database
+    tables = await database.rows(
+        named("select tablename from pg_tables where schemaname = 'public' order by 1")
+    )
+    seen = b""
+    for (table,) in tables:
+        for row in await database.rows(named(f"select * from {table}")):  # type: ignore[arg-type]
+            seen += b"".join(v if isinstance(v, bytes) else repr(v).encode() for v in row)
+    assert len(tables) > 10
+    assert b"user_id" in seen  # the scan sees what stands in clear
+    for mark in (*MARKS, "marker"):
+        assert mark.encode() not in seen
