@@ -1,0 +1,107 @@
+"""`make bench`: runs the figures on a platform of its own, prints a table, writes JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import platform as machine
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import figures
+from bench.measure import Figure
+from bench.replaying import replay
+from tests.support.platform import Platform, running
+
+RESULTS = Path(__file__).parent / "results"
+console = Console()
+
+
+def growth(platform: Platform, stored: int) -> list[Figure]:
+    """The same rates with many more events stored, against those at the beginning of the run."""
+    small = figures.ingest(platform, 50_000), figures.sustained(platform, 50_000)
+    with figures.database(platform) as connection:
+        (have,) = connection.execute("select count(*) from events").fetchone() or (0,)
+    console.print(f"filling up from {have:,} to {stored:,} events …")
+    step = 100_000
+    for start in range(int(have), stored, step):
+        requests = figures.bodies(platform, step, f"fill-{start}", people=200_000)
+        figures.play(platform, iter(requests), connections=8)
+        figures.until_handled(platform)
+    large = figures.ingest(platform, 50_000), figures.sustained(platform, 50_000)
+    made = []
+    for before, after in zip(small, large, strict=True):
+        share = after.value / before.value * 100
+        what = f"{before.what}: with {stored:,} stored"
+        beside = f"with {have:,}: {before.value:,.0f} {before.unit}"
+        made.append(Figure(what, share, "% of the rate", "≥ 90", share >= 90, beside))
+    return made
+
+
+def run(names: list[str], stored: int) -> list[Figure]:
+    """The figures by name, on one platform, in this order."""
+    with tempfile.TemporaryDirectory() as home, running(Path(home)) as platform:
+        figures.define_segments(platform)
+        steps: dict[str, Callable[[], Figure | list[Figure]]] = {
+            "idle": lambda: figures.idle(platform),
+            "ingest": lambda: figures.ingest(platform),
+            "single": lambda: figures.single(platform),
+            "sustained": lambda: figures.sustained(platform),
+            "latency": lambda: figures.latency(platform),
+            "replay": lambda: replay(Path(home) / "data"),
+            "growth": lambda: growth(platform, stored),
+        }
+        made: list[Figure] = []
+        for name, step in steps.items():
+            if names and name not in names:
+                continue
+            console.print(f"{name} …")
+            found = step()
+            made += found if isinstance(found, list) else [found]
+            platform.wait_quiet(600)
+        return made
+
+
+def show(made: list[Figure]) -> None:
+    """A table for people."""
+    table = Table("figure", "measured", "target", "", "beside it", "ratio")
+    for each in made:
+        ratio = f"{each.ratio:.2f}" if each.ratio is not None else ""
+        mark = "[green]met[/]" if each.met else "[red]missed[/]"
+        measured = (
+            f"{each.value:,.0f} {each.unit}"
+            if each.value >= 100
+            else (f"{each.value:.1f} {each.unit}")
+        )
+        table.add_row(each.what, measured, each.target, mark, each.beside, ratio)
+    console.print(table)
+    for each in made:
+        if each.notes:
+            told = "; ".join(f"{name}: {value}" for name, value in each.notes.items())
+            console.print(f"  {each.what}: {told}", highlight=False)
+
+
+def main() -> None:
+    """Parse, run, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which figures; all of them if left out")
+    parser.add_argument("--stored", type=int, default=2_000_000, help="events for `growth`")
+    options = parser.parse_args()
+    made = run(options.names, options.stored)
+    show(made)
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    about = {"cores": os.cpu_count(), "python": machine.python_version()}
+    told = {"about": about, "figures": [dataclasses.asdict(each) for each in made]}
+    path.write_text(json.dumps(told, indent=1))
+    console.print(f"written to bench/results/{path.name}")
+
+
+main()
