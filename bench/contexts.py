@@ -1,7 +1,11 @@
-"""What SDKs put beside a call: contexts of web, mobile and server libraries, values made up."""
+"""What SDKs put beside a call: contexts of web, mobile and server libraries, values made up.
+
+A person keeps their device: what it is, and its ids, follow from the person alone.
+"""
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import Any
 
@@ -34,8 +38,10 @@ _PHONES = [
 ]
 
 
-def context(rng: random.Random) -> dict[str, Any]:
+@functools.cache
+def _of(person: int) -> dict[str, Any]:
     """One of the shapes, as often as they are met."""
+    rng = random.Random(person)
     dice = rng.random()
     if dice < 0.45:
         return _segment_web(rng)
@@ -45,6 +51,12 @@ def context(rng: random.Random) -> dict[str, Any]:
         return _mobile(rng)
     library = {"name": rng.choice(["analytics-python", "@segment/analytics-node"])}
     return {"library": library | {"version": "2.4.0"}}
+
+
+def context(rng: random.Random, person: int) -> dict[str, Any]:
+    """What this person's device says beside a call."""
+    own = _of(person)
+    return own | {"page": own["page"] | _page(rng)} if "page" in own else own
 
 
 def _page(rng: random.Random) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def _message(rng: random.Random, person: int, message_id: str) -> dict[str, Any]
         "messageId": f"ajs-next-{message_id}",
         "anonymousId": f"device-{person:08d}-{person * 7919 % 10007:05d}",
         "timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "context": context(rng),
+        "context": context(rng, person),
         "integrations": {},
     }
     dice = rng.random()

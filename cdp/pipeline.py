@@ -39,6 +39,8 @@ from identity import identifiers
 from identity.stage import Identity, Statement
 from profiles.stage import Foldable, Person, Profiles, Unified
 
+_ID = 16  # bytes of an event's id, and of a subject's
+
 
 class Seen(NamedTuple):
     """Touched profiles: their identifiers, how they stand, their keys, what they came to."""
@@ -79,17 +81,17 @@ class Pipeline:
             for each, named in known
         ]
         await self.profiles.fold(connection, foldable, {e.subject: e.box for e, _ in known})
-        causes: dict[ProfileId, bytes] = dict.fromkeys(sorted(resolved.moved), b"")
-        for each, _ in known:
-            causes[resolved.profiles[each.subject]] = each.event.id
-        for profile, cause in causes.items():
-            unit.emit(TOUCHED, profile, cause)
+        for profile in sorted(resolved.moved):
+            unit.emit(TOUCHED, profile)
+        touched = {(resolved.profiles[e.subject], e.subject): e.event.id for e, _ in known}
+        for (profile, subject), event in touched.items():
+            unit.emit(TOUCHED, profile, event + subject)
 
     async def on_touched(self, unit: Unit, records: Sequence[Record]) -> None:
         """Agent 2, per profile: unify → evaluate segments → record entries and exits."""
-        causes = {record.key: record.value for record in records}
+        causes = {record.key: _cause(record.value) for record in records}
         seen = await self.evaluate(unit, causes)
-        await self._forward(unit, {i: c for i, c in causes.items() if i not in seen.people})
+        await self._forward(unit, records, seen.people)
         await consent.open_collection(unit.connection, seen.people, seen.stands)
         await self._request_deliveries(unit, seen.unified)
         fresh = {}
@@ -99,7 +101,7 @@ class Pipeline:
             fresh[profile] = (sealer, seen.boxes[sealer], shown)
         unit.after_commit.append(lambda: self.people.views.put(fresh, unit.now))
 
-    async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, bytes]) -> Seen:
+    async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, str]) -> Seen:
         """Settle these profiles as of the unit's instant."""
         connection = unit.connection
         people = await self.people.nodes(connection, causes)
@@ -108,19 +110,23 @@ class Pipeline:
         boxes = await self.keyring.load(connection, nodes)
         granted = {id(stand): _granted(stand) for stand in stands.values()}  # mostly one
         persons = [
-            Person(profile, nodes, granted[id(stands[profile])], _cause(causes[profile]))
+            Person(profile, nodes, granted[id(stands[profile])], causes[profile])
             for profile, nodes in people.items()
         ]
         unified = await self.profiles.evaluate(connection, persons, boxes, unit.now)
         return Seen(people, stands, boxes, unified)
 
-    async def _forward(self, unit: Unit, former: Mapping[ProfileId, bytes]) -> None:
-        """A profile that became part of another: its row goes, and the other is looked at."""
-        await profile_store.drop_profiles(unit.connection, former.keys())
-        for profile, cause in former.items():
-            now_part_of = await identity_store.profile_of(unit.connection, profile)
-            if now_part_of is not None:
-                unit.emit(TOUCHED, now_part_of, cause)
+    async def _forward(
+        self, unit: Unit, records: Sequence[Record], people: Mapping[ProfileId, list[SubjectId]]
+    ) -> None:
+        """Profiles that became part of another, and subjects that moved on to one meanwhile."""
+        await profile_store.drop_profiles(
+            unit.connection, {record.key for record in records} - people.keys()
+        )
+        away = {_subject(r): r.value for r in records if _subject(r) not in people.get(r.key, ())}
+        now_part_of = await identity_store.profiles(unit.connection, away.keys())
+        for subject, profile in now_part_of.items():
+            unit.emit(TOUCHED, profile, away[subject])
 
     async def _request_deliveries(self, unit: Unit, unified: Unified) -> None:
         purposes = self.profiles.purposes()
@@ -170,8 +176,13 @@ def _granted(stands: Mapping[str, Standing]) -> dict[str, bool]:
 
 
 def _cause(value: bytes) -> str:
-    """An event's id, or the word for what else made us look."""
-    return value.hex() if len(value) == 16 else value.decode()
+    """Why a profile is looked at: an event's id, or a word for what else made us."""
+    return value[:_ID].hex() if len(value) == 2 * _ID else value.decode()
+
+
+def _subject(touched: Record) -> SubjectId:
+    """Whose event touched the profile; a profile's id is its earliest identifier."""
+    return touched.value[_ID:] if len(touched.value) == 2 * _ID else touched.key
 
 
 def _permit(delivery: Delivery, stands: Mapping[str, Standing]) -> Permit:

@@ -28,6 +28,7 @@ def serve_api(settings: Settings, running: Running) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # whose word counts is `CDP_TRUSTED_PROXIES`' to say
         timeout_graceful_shutdown=4,
     )
     tune()

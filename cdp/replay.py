@@ -166,7 +166,7 @@ class Replay:
                 ids = [row[0] for row in await connection.execute(_PROFILES, values)]
                 if not ids:
                     return
-                await self.shadow.evaluate(Unit(connection, now), dict.fromkeys(ids, b"replay"))
+                await self.shadow.evaluate(Unit(connection, now), dict.fromkeys(ids, "replay"))
             after, done = ids[-1], done + len(ids)
             self.progress("profiles", done, 0)
 

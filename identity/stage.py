@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import networkx as nx
 
 from cdp.db import Connection
-from cdp.events import Event, Identifier, ProfileId, SubjectId
+from cdp.events import Event, Identifier, Instant, ProfileId, SubjectId
 from identity import store
 from identity.graph import Edge, Node, NodeId, earliest, edge
 from identity.identifiers import Named
+from identity.memory import Memory, News
 from identity.model import Rules, profile_id, resolve_component
 from identity.store import Elder, Placed, Union
 
@@ -32,11 +33,12 @@ class Resolved(NamedTuple):
     moved: set[ProfileId]
 
 
-class News(NamedTuple):
-    """What a chunk adds to the graph."""
+class Facts(NamedTuple):
+    """What a chunk says: identifiers as nodes, links as edges, and whom its events belong to."""
 
-    nodes: list[Node]
+    nodes: dict[NodeId, Node]
     edges: list[Edge]
+    subjects: set[SubjectId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +47,53 @@ class Identity:
 
     hashed: Callable[[str, str], NodeId]  # (namespace, value) → its keyed hash
     rules: Rules
+    memory: Memory = field(default_factory=Memory)
 
     async def resolve(self, connection: Connection, said: Sequence[Statement]) -> Resolved:
         """Add what these events say about who is who, in the caller's transaction."""
-        nodes, edges = self._facts(said)
-        if not nodes:
-            return Resolved({}, set())
-        known = await store.nodes(connection, nodes)
-        news = await _news(connection, known, nodes, edges)
+        facts = self._facts(said)
+        news = self.memory.news(facts.nodes.values(), facts.edges)
         moved: set[ProfileId] = set()
-        if news.nodes or news.edges:
+        if any(news):
+            _, news = await self._look(connection, news)
+        if any(news):
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
-            known = await store.nodes(connection, nodes)
-            news = await _news(connection, known, nodes, edges)
+            known, news = await self._look(connection, news)
             moved = await self._apply(connection, known, news)
-            known = await store.nodes(connection, nodes)
-        return Resolved({node: placed.profile for node, placed in known.items()}, moved)
+        return Resolved(await store.profiles(connection, facts.subjects), moved)
 
-    def _facts(self, said: Iterable[Statement]) -> tuple[dict[NodeId, Node], list[Edge]]:
+    async def _look(self, connection: Connection, news: News) -> tuple[dict[NodeId, Placed], News]:
+        """The nodes that the news are about, as far as they exist, and what of it is news still."""
+        ids = {node.id for node in news.nodes}
+        ids.update(end for each in news.edges for end in (each.a, each.b))
+        known = await store.nodes(connection, ids)
+        stored = await store.edges(connection, news.edges) if news.edges else []
+        self.memory.note((placed.node for placed in known.values()), stored)
+        return known, self.memory.news(*news)
+
+    def _facts(self, said: Iterable[Statement]) -> Facts:
         nodes: dict[NodeId, Node] = {}
         edges: list[Edge] = []
         hashes: dict[Identifier, NodeId] = {}
 
-        def note(identifier: Identifier, event: Event) -> NodeId:
+        def note(identifier: Identifier, at: Instant) -> NodeId:
             node = hashes.get(identifier)
             if node is None:
                 node = hashes[identifier] = self.hashed(*identifier)
             seen = nodes.get(node)
-            if seen is None or event.at < seen.first_seen:
-                nodes[node] = Node(node, identifier.namespace, event.at)
+            if seen is None or at < seen.first_seen:
+                nodes[node] = Node(node, identifier.namespace, at)
             return node
 
         for event, named in said:
+            at = event.at
             for identifier in named.identifiers:
-                note(identifier, event)
+                note(identifier, at)
             for link in named.links:
-                a, b = note(link.a, event), note(link.b, event)
-                edges.append(edge(a, b, link.kind, event.at, event.id))
-        return nodes, list(earliest(edges).values())
+                a, b = note(link.a, at), note(link.b, at)
+                edges.append(edge(a, b, link.kind, at, event.id))
+        subjects = {hashes[each.named.subject] for each in said if each.named.subject}
+        return Facts(nodes, list(earliest(edges).values()), subjects)
 
     async def _apply(
         self, connection: Connection, known: Mapping[NodeId, Placed], news: News
@@ -163,22 +174,3 @@ def _joined(known: Mapping[NodeId, Placed], news: News) -> nx.Graph[bytes]:
     for each in news.edges:
         graph.add_edge(home.get(each.a, each.a), home.get(each.b, each.b))
     return graph
-
-
-async def _news(
-    connection: Connection,
-    known: Mapping[NodeId, Placed],
-    nodes: Mapping[NodeId, Node],
-    edges: Sequence[Edge],
-) -> News:
-    """What of it the graph does not know yet, or knows only later evidence for."""
-    new_nodes = [
-        node
-        for node in nodes.values()
-        if node.id not in known or node.first_seen < known[node.id].node.first_seen
-    ]
-    if not edges:
-        return News(new_nodes, [])
-    stored = {each[:3]: each for each in await store.edges(connection, edges)}
-    new_edges = [e for e in edges if e[:3] not in stored or e[3:] < stored[e[:3]][3:]]
-    return News(new_nodes, new_edges)

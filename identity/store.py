@@ -76,6 +76,7 @@ _UNITE = named(
      where n.component = u.component
     """
 )
+_PROFILES = named("select id, profile from nodes where id = any(:ids)")
 _PROFILE_OF = named("select profile from nodes where id = :id")
 _PROFILE_NODES = named("select profile, id from nodes where profile = any(:profiles)")
 
@@ -185,6 +186,12 @@ async def unite(connection: Connection, unions: Sequence[Union]) -> None:
         "profiles": [each.profile for each in unions],
     }
     await connection.execute(_UNITE, values)
+
+
+async def profiles(connection: Connection, ids: Collection[NodeId]) -> dict[NodeId, ProfileId]:
+    """The profiles that these identifiers belong to, as far as they were ever seen."""
+    rows = await connection.execute(_PROFILES, {"ids": list(ids)}) if ids else ()
+    return {row[0]: row[1] for row in rows}
 
 
 async def profile_of(connection: Connection, node: NodeId) -> ProfileId | None:

@@ -14,6 +14,7 @@ from cdp import __version__
 from cdp.api import health, openapi, problems
 from cdp.api.consent import Consent
 from cdp.api.destinations import Destinations
+from cdp.api.front import Front
 from cdp.api.parts import Parts
 from cdp.api.profiles import Profiles
 from cdp.api.quarantine import Quarantine, ReplaySchema
@@ -38,7 +39,7 @@ def create(
     collecting: Collecting,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
-    """All routes, the collector's first: they carry the load."""
+    """All routes; those that carry the load are answered by `Front`, and described here."""
     app = FastAPIOffline(
         title="Customer data platform",
         version=__version__,
@@ -52,5 +53,6 @@ def create(
     app.include_router(health.router(parts, CollectorRegistry()))
     problems.install(app)
     openapi.install(app, FORMS)
+    app.add_middleware(Front, posts=collecting.posts())
     app.add_middleware(CollectorCors)
     return app

@@ -14,21 +14,22 @@ from starlette.routing import Match, Route
 
 from cdp.errors import Overloaded, ProblemError, StoreUnavailable
 
-_RETRY_SECONDS = 1
-
 log = structlog.get_logger(__name__)
 
 
 def install(app: FastAPI) -> None:
     """Register the handlers."""
-    app.add_exception_handler(ProblemError, _problem)
-    app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_exception_handler(ProblemError, _expected)
+    app.add_exception_handler(StoreUnavailable, _expected)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)
+def told(request: Request, error: ProblemError | StoreUnavailable, route: str) -> Response:
+    """The answer to what callers do wrong and to what passes by itself."""
+    if isinstance(error, StoreUnavailable):
+        log.warning("store_unavailable", route=route, error=str(error))
+        error = Overloaded("the store does not answer; send again later")
     headers = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(error.retry_after)
@@ -38,11 +39,9 @@ async def _problem(request: Request, error: Exception) -> Response:
     return answer(request, error.status, error.title, error.detail, headers=headers, more=more)
 
 
-async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("store_unavailable", path=_route(request), error=str(error))
-    headers = {"Retry-After": str(_RETRY_SECONDS)}
-    detail = "the store does not answer; send again later"
-    return answer(request, 503, "Unavailable", detail, headers=headers)
+async def _expected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError | StoreUnavailable)
+    return told(request, error, _route(request))
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -56,7 +55,7 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     """A bug of ours; the server logs it with its trace, the caller gets no inside view."""
-    log.error("unexpected", path=_route(request), error=type(error).__name__)
+    log.error("unexpected", route=_route(request), error=type(error).__name__)
     return answer(request, 500, "Internal error", "this is a fault of the platform; it is logged")
 
 

@@ -41,14 +41,16 @@ class Visitors:
     def __init__(self, proxies: Iterable[str]) -> None:
         self._proxies = frozenset(proxy.strip() for proxy in proxies)
 
-    def visit(self, request: Request, kind: str, body_key: object, *, browser: bool) -> Visit:
-        """What the request says beside its body."""
+    def visit(
+        self, request: Request, route: str, kind: str, body_key: object, *, browser: bool
+    ) -> Visit:
+        """What the request says beside its body; `route` is a pattern: a path may name anything."""
         headers = request.headers
         origin = headers.get("origin", "")
         policy = headers.get("x-ip-policy", "")
         ip = masked_ip(self.address(request), policy) if browser or origin else ""
         return Visit(
-            route=request.scope["route"].path,  # not the path: that may name anything
+            route=route,
             kind=kind,
             keys=write_keys(body_key, headers, request.query_params.get("writeKey")),
             origin=origin,
@@ -61,12 +63,23 @@ class Visitors:
 
     def address(self, request: Request) -> str:
         """The client's address: the last one in X-Forwarded-For that is not a trusted proxy."""
-        peer = request.client.host if request.client else ""
+        peer = _peer(request)
         if peer not in self._proxies:
             return peer
         hops = map(_host, ",".join(request.headers.getlist("x-forwarded-for")).split(","))
         outside = [hop for hop in hops if hop and hop not in self._proxies]
         return outside[-1] if outside else peer
+
+    def scheme(self, request: Request) -> str:
+        """`https` or `http`, as the client sees it: X-Forwarded-Proto counts from a proxy alone."""
+        told = request.headers.get("x-forwarded-proto", "")
+        if told in {"http", "https"} and _peer(request) in self._proxies:
+            return told
+        return request.url.scheme
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _host(hop: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,6 +21,7 @@ from cdp.errors import NotFound, ProblemError, StoreUnavailable
 
 CALLS = ("track", "identify", "page", "screen", "group", "alias", "merge")
 _LETTERS = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
+_PIXEL = "/v1/pixel/{call}"
 _SUCCESS = b'{"success": true}'
 _SCRIPTS = {
     "segment": "@segment/analytics-next/dist/umd/standalone.js",
@@ -43,31 +44,51 @@ class Collecting:
     def router(self) -> APIRouter:
         """Every route of the contract."""
         router = APIRouter(tags=["Collect"])
-
-        def post(path: str, handler: Handler, about: dict[str, Any]) -> None:
+        for path, handler, about in self._posts():
             router.add_api_route(path, handler, methods=["POST"], **about)
-
-        for call in CALLS:
-            post(f"/v1/{call}", self._taking(call), documentation.call(call))
-        for letter, call in _LETTERS.items():
-            post(f"/v1/{letter}", self._taking(call, browser=True), documentation.call(call))
-        for path in ("/v1/batch", "/v1/import"):
-            post(path, self._taking(batch=True), documentation.BATCH)
-        for path in ("/v1/b", "/b", "/beacon/v1/batch"):
-            post(path, self._taking(batch=True, browser=True), documentation.BATCH)
-        for call in ("page", "track", "identify", "group", "event"):
-            kind = "" if call == "event" else call
-            post(f"/api/s/{call}", self._taking(kind, browser=True), documentation.call(call))
-            post(f"/api/s/s2s/{call}", self._taking(kind), documentation.call(call))
-        post("/v1/m", _metrics, documentation.METRICS)
         self._add_reads(router)
         return router
+
+    def posts(self) -> dict[str, Handler]:
+        """What carries the load, by path: `cdp.api.front` answers it without a framework."""
+        return {path: handler for path, handler, _ in self._posts()}
+
+    def _posts(self) -> Iterator[tuple[str, Handler, dict[str, Any]]]:
+        for call in CALLS:
+            yield self._post(f"/v1/{call}", call)
+        for letter, call in _LETTERS.items():
+            yield self._post(f"/v1/{letter}", call, browser=True)
+        for path in ("/v1/batch", "/v1/import"):
+            yield self._post(path)
+        for path in ("/v1/b", "/b", "/beacon/v1/batch"):
+            yield self._post(path, browser=True)
+        for call in ("page", "track", "identify", "group", "event"):
+            yield self._post(f"/api/s/{call}", call, browser=True)
+            yield self._post(f"/api/s/s2s/{call}", call)
+        yield "/v1/m", _metrics, documentation.METRICS
+
+    def _post(
+        self, path: str, call: str = "", *, browser: bool = False
+    ) -> tuple[str, Handler, dict[str, Any]]:
+        """Without a call it is a route for batches; of `event` each message says what it is."""
+        kind = "" if call == "event" else call
+
+        async def take(request: Request) -> Response:
+            body = await read_messages(request, batch=not call)
+            key = body.envelope.write_key
+            visit = self.visitors.visit(request, path, kind, key, browser=browser)
+            results = await self.collector.take(body, visit)
+            if visit.strict and any(result.problem for result in results):
+                return _strict(results)
+            return Response(_SUCCESS, media_type="application/json")
+
+        return path, take, documentation.call(call) if call else documentation.BATCH
 
     def _add_reads(self, router: APIRouter) -> None:
         def get(path: str, handler: Handler, about: dict[str, Any], *more: str) -> None:
             router.add_api_route(path, handler, methods=["GET", *more], **about)
 
-        get("/v1/pixel/{call}", self._pixel, documentation.PIXEL)
+        get(_PIXEL, self._pixel, documentation.PIXEL)
         get("/v1/projects/{key}/settings", self._settings, documentation.SETTINGS)
         get("/sourceConfig", self._source_config, documentation.SOURCE_CONFIG)
         get("/sourceConfig/", self._source_config, documentation.HIDDEN)
@@ -77,25 +98,13 @@ class Collecting:
         get(path, self._script("segment"), documentation.SCRIPT)
         get("/p.js", self._script("jitsu"), documentation.SCRIPT)
 
-    def _taking(self, kind: str = "", *, batch: bool = False, browser: bool = False) -> Handler:
-        async def take(request: Request) -> Response:
-            body = await read_messages(request, batch=batch)
-            key = body.envelope.write_key
-            visit = self.visitors.visit(request, kind, key, browser=browser)
-            results = await self.collector.take(body, visit)
-            if visit.strict and any(result.problem for result in results):
-                return _strict(results)
-            return Response(_SUCCESS, media_type="application/json")
-
-        return take
-
     async def _pixel(self, request: Request) -> Response:
         call = request.path_params["call"]
         try:
             body = parse(pixel.message(request.query_params.multi_items()), batch=False)
             kind = call if call in CALLS else _LETTERS.get(call, "")
             key = body.envelope.write_key
-            visit = self.visitors.visit(request, kind, key, browser=True)
+            visit = self.visitors.visit(request, _PIXEL, kind, key, browser=True)
             await self.collector.take(body, visit._replace(strict=False))
         except (ProblemError, StoreUnavailable) as error:  # the picture must never break
             log.info("pixel_refused", error=type(error).__name__)
@@ -118,7 +127,8 @@ class Collecting:
             raise NotFound("no source has this write key", field="key")
 
     def _base_url(self, request: Request) -> str:
-        return self.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+        scheme = self.visitors.scheme(request)
+        return self.public_url or f"{scheme}://{request.headers.get('host', '')}"
 
     def _script(self, name: str) -> Handler:
         async def script(request: Request) -> Response:

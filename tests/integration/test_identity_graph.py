@@ -13,6 +13,7 @@ from cdp.db import Database, named
 from cdp.events import SCHEMA, Event, Identifier
 from identity.graph import Edge, Node, earliest, edge
 from identity.identifiers import read
+from identity.memory import Memory
 from identity.model import Rules, resolve
 from identity.stage import Identity, Statement
 from tests.support.stores import Stores
@@ -51,8 +52,12 @@ said = st.one_of(
         ),
     ),
 )
+chunks = st.lists(st.tuples(said, st.integers(1, 20)), min_size=1, max_size=8)
+# Each chunk comes to one of two workers, and may have been rolled back by it or the other before.
 histories = st.lists(
-    st.lists(st.tuples(said, st.integers(1, 20)), min_size=1, max_size=8), min_size=1, max_size=6
+    st.tuples(chunks, st.sampled_from([0, 1]), st.sampled_from([None, 0, 1])),
+    min_size=1,
+    max_size=6,
 )
 
 _CLEAR = named("truncate nodes, edges")
@@ -71,18 +76,21 @@ async def database(stores: Stores) -> AsyncIterator[Database]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 async def test_incremental_equals_batch(
-    database: Database, history: list[list[tuple[tuple[str, dict[str, Any]], int]]]
+    database: Database,
+    history: list[tuple[list[tuple[tuple[str, dict[str, Any]], int]], int, int | None]],
 ) -> None:
     await database.rows(_CLEAR)
-    identity = Identity(hashed, RULES)
+    workers = [Identity(hashed, RULES, Memory(size)) for size in (1000, 5)]
     everything: list[Statement] = []
-    for chunk in history:
+    for chunk, worker, lost in history:
         statements = [
             statement(len(everything) + number, kind, at, fields)
             for number, ((kind, fields), at) in enumerate(chunk)
         ]
         everything += statements
-        await _resolve(database, identity, statements)
+        if lost is not None:
+            await _roll_back(database, workers[lost], statements)
+        await _resolve(database, workers[worker], statements)
     found = {row[0]: row[3] for row in await database.rows(_NODES)}
     nodes, edges = told(everything)
     assert found == resolve(nodes, edges, RULES).profiles
@@ -103,6 +111,13 @@ def told(said: Sequence[Statement]) -> tuple[list[Node], list[Edge]]:
             edges.append(edge(a, b, link.kind, event.at, event.id))
     nodes = [Node(hashed(*identifier), identifier.namespace, at) for identifier, at in seen.items()]
     return nodes, list(earliest(edges).values())
+
+
+async def _roll_back(database: Database, identity: Identity, said: Sequence[Statement]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as connection:
+            await identity.resolve(connection, said)
+            raise ZeroDivisionError
 
 
 async def _resolve(database: Database, identity: Identity, said: Sequence[Statement]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from cdp import times
+from cdp.events import TOUCHED
+from cdp.log.store import Message, Record
+from cdp.stream.stage import Unit
 from tests.conftest import Api
 
 
@@ -23,3 +27,20 @@ async def test_an_order_becomes_a_profile_and_a_membership(api: Api) -> None:
     assert [member["profile_id"] for member in members] == [profile["profile_id"]]
     changes = (await api.call("GET", "/segments/big-spenders/changes")).json()
     assert [change["change"] for change in changes["changes"]] == ["entered"]
+
+
+async def test_a_touch_of_the_profile_that_a_subject_has_left_reaches_the_one_it_is_in(
+    api: Api,
+) -> None:
+    """Two workers: one folds an event while the other moves its subject to another profile."""
+    core, pipeline = api.instance.core, api.instance.driver.pipeline
+    for name in ("ada", "bob"):
+        await api.send("/v1/track", {"userId": name, "event": "Seen"})
+    await api.settle()
+    ada, bob = (core.vault.subject("user_id", name) for name in ("ada", "bob"))
+    event = b"e" * 16
+    async with core.database.transaction() as connection:
+        unit = Unit(connection, times.now())
+        touched = [Record(0, bob, b"", event + bob), Record(1, bob, b"", event + ada)]
+        await pipeline.on_touched(unit, touched)
+    assert unit.messages == [Message(TOUCHED, ada, event + ada)]

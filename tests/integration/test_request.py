@@ -210,3 +210,12 @@ async def test_the_pixel_shows_when_it_may_not_be_used_and_strictness_is_asked_f
     event = {"writeKey": key, "messageId": "strict"}
     await api.client.get("/v1/pixel/page", params=event, headers=headers)
     assert (await one_stored(api)).message_id == "strict"
+
+
+async def test_how_the_client_came_is_told_by_a_trusted_proxy_alone(api: Api, proxied: Api) -> None:
+    path = f"/v1/projects/{api.instance.keys['write_key']}/settings"
+    for client, told in ((api.client, "http"), (proxied.client, "https")):
+        answer = await client.get(path, headers={"x-forwarded-proto": "https"})
+        assert answer.json()["integrations"]["Segment.io"]["protocol"] == told
+        odd = await client.get(path, headers={"x-forwarded-proto": "javascript"})
+        assert odd.json()["integrations"]["Segment.io"]["protocol"] == "http"

@@ -1,0 +1,59 @@
+"""What the graph is known to hold, so that events which say nothing new need not ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
+
+from cdp.events import Instant
+from identity.graph import Edge, Node
+
+SIZE = 200_000  # nodes and edges; about 200 bytes each
+
+Evidence: TypeAlias = tuple[Instant, bytes]
+
+
+class News(NamedTuple):
+    """What is not known of the graph, or known only with later evidence."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+
+
+class Memory:
+    """Nodes and edges that were read from the graph.
+
+    Nothing leaves the graph, and what is in it only ever gets earlier evidence: so what is
+    remembered stays true, and at worst an event is taken for news and the graph is asked. Only
+    what was read may be noted, never what a transaction is about to write: it may roll back.
+    """
+
+    def __init__(self, size: int = SIZE) -> None:
+        self._size = size
+        self._known: dict[bytes, Evidence] = {}
+
+    def news(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> News:
+        """What of this must be looked up, or written."""
+        known = self._known
+        new_nodes = [
+            node
+            for node in nodes
+            if (seen := known.get(node.id)) is None or node.first_seen < seen[0]
+        ]
+        new_edges = [
+            each for each in edges if (seen := known.get(_key(each))) is None or each[3:] < seen
+        ]
+        return News(new_nodes, new_edges)
+
+    def note(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> None:
+        """Remember what was read; the oldest entries make room."""
+        for node in nodes:
+            self._known[node.id] = (node.first_seen, b"")
+        for each in edges:
+            self._known[_key(each)] = (each.first_seen, each.event)
+        while len(self._known) > self._size:
+            del self._known[next(iter(self._known))]
+
+
+def _key(edge: Edge) -> bytes:
+    return edge.a + edge.b + bytes((edge.kind,))
