@@ -39,12 +39,14 @@ async def samples(settings: Settings, running: instance.Running) -> list[bytes]:
         ]
         rows = (await connection.execute(_FRAGMENTS)).all()
         boxes = await core.keyring.load(connection, [row[0] for row in rows])
-        plain = [boxes[s].unpack(data, b"fragment" + s) for s, data in rows if s in boxes]
+        plain = [boxes[s].unpack(data, fragment.sealed_as(s)) for s, data in rows if s in boxes]
     await core.close()
     stands = standing(DEFAULT_PURPOSES, [])
-    profiles = [join([fragment.decode(each)], [], lambda namespace, value: True) for each in plain]
-    views = [msgspec.msgpack.encode(view(b"\0" * 16, each, [], stands)) for each in profiles]
-    return events + plain + views
+    profiles = [
+        join({b"": fragment.decode(each)}, [], lambda namespace, value: True) for each in plain
+    ]
+    views = [view(b"\0" * 16, each, [], stands).content for each in profiles]
+    return events + plain + [msgspec.msgpack.encode(each) for each in views]
 
 
 def train(found: list[bytes], path: Path, number: int) -> None:

@@ -123,12 +123,12 @@ class Builder:
             for each in await self.keyring.open_events(connection, records)
             if event_name(each.event) in names
         ]
-        boxes = {each.subject: each.box for each in opened}
-        fragments = await self.profiles.open(connection, set(boxes), boxes, lock=True)
+        subjects = {each.subject for each in opened}
+        fragments = await self.profiles.shelf.open(connection, subjects, lock=True)
         for each in opened:
             if each.subject in fragments:  # an event about nobody has none
                 fragment.count(fragments[each.subject], each.event, counters)
-        await self.profiles.seal(connection, fragments, boxes)
+        await self.profiles.shelf.seal(connection, fragments)
         end = records[-1].offset + 1 if records else since
         values = {"done": end, "build": build.id, "partition": partition}
         await connection.execute(_ADVANCE, values)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import redis.asyncio as redis
 import structlog
 from redis.exceptions import RedisError
 
-from cdp.events import Box, ProfileId
+from cdp.events import Box, ProfileId, SubjectId
 
 _PREFIX = b"view:"
 _VERSION = 8  # bytes of the profile's version in front of a view
@@ -19,28 +19,36 @@ _SUBJECT = 16  # then whose key it is sealed with
 log = structlog.get_logger(__name__)
 
 
+class View(NamedTuple):
+    """A profile as it is shown, and the subject whose key seals it."""
+
+    subject: SubjectId
+    content: dict[str, Any]
+
+
 class Views:
     """Views by profile. A view counts only if its version is the profile's current one."""
 
     def __init__(self, url: str) -> None:
         self._redis = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
 
-    async def put(
-        self, views: Mapping[ProfileId, tuple[bytes, Box, Mapping[str, Any]]], version: int
-    ) -> None:
-        """Store views; each comes with the subject and the key that seal it."""
-        if not views:
+    def seal(self, profile: ProfileId, view: View, box: Box, version: int) -> bytes:
+        """A view as it is stored; `box` is of the subject that it names."""
+        data = box.pack(msgspec.msgpack.encode(view.content), _PREFIX + profile)
+        return version.to_bytes(_VERSION) + view.subject + data
+
+    async def put(self, sealed: Mapping[ProfileId, bytes]) -> None:
+        """Store sealed views."""
+        if not sealed:
             return
-        sealed = {}
-        for profile, (subject, box, view) in views.items():
-            data = box.pack(msgspec.msgpack.encode(view), _PREFIX + profile)
-            sealed[_PREFIX + profile] = version.to_bytes(_VERSION) + subject + data
         try:
-            await self._redis.mset(sealed)
+            await self._redis.mset({_PREFIX + profile: data for profile, data in sealed.items()})
         except RedisError as error:
             log.warning("views_not_cached", error=type(error).__name__, views=len(sealed))
 
-    async def get(self, versions: Mapping[ProfileId, int]) -> dict[ProfileId, tuple[bytes, bytes]]:
+    async def get(
+        self, versions: Mapping[ProfileId, int]
+    ) -> dict[ProfileId, tuple[SubjectId, bytes]]:
         """The current ones among these profiles' views, still sealed: (subject, data)."""
         profiles: Sequence[ProfileId] = list(versions)
         if not profiles:
@@ -51,7 +59,7 @@ class Views:
         except RedisError as error:
             log.warning("views_not_read", error=type(error).__name__)
             return {}
-        found: dict[ProfileId, tuple[bytes, bytes]] = {}
+        found: dict[ProfileId, tuple[SubjectId, bytes]] = {}
         for profile, value in zip(profiles, stored, strict=True):
             if value and int.from_bytes(value[:_VERSION]) == versions[profile]:
                 body = value[_VERSION:]

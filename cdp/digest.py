@@ -76,7 +76,7 @@ async def _fragments(connection: Connection, keyring: Keyring) -> Digest:
         for subject, data in batch:
             if subject not in boxes:
                 continue
-            opened = fragment.decode(boxes[subject].unpack(data, b"fragment" + subject))
+            opened = fragment.decode(boxes[subject].unpack(data, fragment.sealed_as(subject)))
             fragment.keep_only(opened, active)
             whole.update(subject + fragment.encode(opened))
             rows += 1

@@ -24,6 +24,7 @@ from cdp.people import People
 from cdp.settings import Settings
 from consent.gate import CollectionGate
 from identity import identifiers
+from profiles.shelf import Shelf
 from profiles.stage import Profiles
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def assemble(settings: Settings, running: Running, *, schema: str = "") -> Core:
     partitions = partitions_of(running.database_url, key_check=vault.check)
     database = Database(running.database_url, schema=schema)
     keyring = Keyring(vault)
-    profiles = Profiles(vault.subject, replaying=bool(schema))
+    profiles = Profiles(vault.subject, Shelf(keyring.load), replaying=bool(schema))
     people = People(keyring, profiles, Views(running.redis_url))
     return Core(database, partitions, vault, keyring, people)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import consent.stage as consent_stage
 import identity.store as identity_store
 import profiles.store as profile_store
-from cdp.cache import Views
+from cdp.cache import View, Views
 from cdp.db import Connection
 from cdp.events import ProfileId, SubjectId
 from cdp.log import store as log_store
@@ -60,23 +60,30 @@ class People:
     ) -> dict[ProfileId, dict[str, Any]]:
         people = await self.nodes(connection, ids)
         stands = await consent_stage.standings(connection, people)
-        boxes = await self.keyring.load(connection, (n for nodes in people.values() for n in nodes))
-        unified = await self.profiles.unify(connection, people, boxes)
-        keys = {segment.id: segment.key for segment in await segments.listed(connection)}
+        unified = await self.profiles.unify(connection, people)
+        keys = await segments.keys(connection)
         inside: dict[ProfileId, list[str]] = {}
         for membership in await profile_store.memberships(connection, list(people)):
             inside.setdefault(membership.profile, []).append(keys.get(membership.segment, ""))
         return {
-            profile: view(profile, each, sorted(inside.get(profile, ())), stands[profile])
+            profile: view(profile, each, sorted(inside.get(profile, ())), stands[profile]).content
             for profile, each in unified.items()
         }
 
+    async def seal(
+        self, connection: Connection, views: Mapping[ProfileId, View], version: int
+    ) -> dict[ProfileId, bytes]:
+        """Views as they are cached."""
+        boxes = await self.keyring.load(connection, {each.subject for each in views.values()})
+        return {
+            profile: self.views.seal(profile, each, boxes[each.subject], version)
+            for profile, each in views.items()
+        }
 
-def view(
-    profile_id: ProfileId, profile: Profile, inside: Sequence[str], stands: Stands
-) -> dict[str, Any]:
+
+def view(profile_id: ProfileId, profile: Profile, inside: Sequence[str], stands: Stands) -> View:
     """A profile as it is cached: plain values, in the order the API shows them."""
-    return {
+    content = {
         "profile_id": profile_id,
         "identifiers": profile.identifiers,
         "traits": profile.traits,
@@ -87,6 +94,7 @@ def view(
         "last_seen": profile.last_seen,
         "events": {name: tally.count for name, tally in profile.events.items()},
     }
+    return View(profile.subject, content)
 
 
 def shown(view: Mapping[str, Any]) -> dict[str, Any]:

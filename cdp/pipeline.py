@@ -29,7 +29,7 @@ from activation.model import Delivery, Entry
 from activation.stage import Activation, Permit, Ready
 from cdp import times
 from cdp.db import Database
-from cdp.events import DELIVERIES, TOUCHED, Box, ProfileId, SubjectId
+from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
 from cdp.log.keyring import Keyring
 from cdp.log.store import Record, partition_of
 from cdp.people import People, unfolded_decisions, view
@@ -43,11 +43,10 @@ _ID = 16  # bytes of an event's id, and of a subject's
 
 
 class Seen(NamedTuple):
-    """Touched profiles: their identifiers, how they stand, their keys, what they came to."""
+    """Touched profiles: their identifiers, how they stand, what they came to."""
 
     people: dict[ProfileId, list[SubjectId]]
     stands: dict[ProfileId, Mapping[str, Standing]]
-    boxes: Mapping[SubjectId, Box]
     unified: Unified
 
 
@@ -80,7 +79,7 @@ class Pipeline:
             )
             for each, named in known
         ]
-        await self.profiles.fold(connection, foldable, {e.subject: e.box for e, _ in known})
+        await self.profiles.fold(connection, foldable)
         for profile in sorted(resolved.moved):
             unit.emit(TOUCHED, profile)
         touched = {(resolved.profiles[e.subject], e.subject): e.event.id for e, _ in known}
@@ -94,27 +93,25 @@ class Pipeline:
         await self._forward(unit, records, seen.people)
         await consent.open_collection(unit.connection, seen.people, seen.stands)
         await self._request_deliveries(unit, seen.unified)
-        fresh = {}
-        for profile, (joined, inside) in seen.unified.profiles.items():
-            sealer = min(node for node in seen.people[profile] if node in seen.boxes)
-            shown = view(profile, joined, inside, seen.stands[profile])
-            fresh[profile] = (sealer, seen.boxes[sealer], shown)
-        unit.after_commit.append(lambda: self.people.views.put(fresh, unit.now))
+        views = {
+            profile: view(profile, joined, inside, seen.stands[profile])
+            for profile, (joined, inside) in seen.unified.profiles.items()
+        }
+        sealed = await self.people.seal(unit.connection, views, unit.now)
+        unit.after_commit.append(lambda: self.people.views.put(sealed))
 
     async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, str]) -> Seen:
         """Settle these profiles as of the unit's instant."""
         connection = unit.connection
         people = await self.people.nodes(connection, causes)
         stands = await consent.standings(connection, people)
-        nodes = {node for nodes in people.values() for node in nodes}
-        boxes = await self.keyring.load(connection, nodes)
         granted = {id(stand): _granted(stand) for stand in stands.values()}  # mostly one
         persons = [
             Person(profile, nodes, granted[id(stands[profile])], causes[profile])
             for profile, nodes in people.items()
         ]
-        unified = await self.profiles.evaluate(connection, persons, boxes, unit.now)
-        return Seen(people, stands, boxes, unified)
+        unified = await self.profiles.evaluate(connection, persons, unit.now)
+        return Seen(people, stands, unified)
 
     async def _forward(
         self, unit: Unit, records: Sequence[Record], people: Mapping[ProfileId, list[SubjectId]]

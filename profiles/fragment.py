@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from cdp.events import Event, Identifier, Instant, event_name
+from cdp.events import Event, Identifier, Instant, SubjectId, event_name
 from profiles.conditions import Counter, matches
 
 # (at, event id, value)
@@ -65,6 +65,11 @@ def encode(fragment: Fragment) -> bytes:
 def decode(stored: bytes) -> Fragment:
     """Read the stored form."""
     return _decoder.decode(stored)
+
+
+def sealed_as(subject: SubjectId) -> bytes:
+    """What a stored fragment is bound to when it is sealed."""
+    return b"fragment" + subject
 
 
 def empty() -> Fragment:

@@ -14,8 +14,9 @@ from profiles.fragment import Active, Fragment, Register, Tally, Window
 
 @dataclass(slots=True)
 class Profile:
-    """One person, as of the fragments that were joined."""
+    """One person, as of the fragments that were joined; whose key is to seal what is made of it."""
 
+    subject: SubjectId = b""
     identifiers: dict[str, list[str]] = field(default_factory=dict)
     traits: dict[str, Any] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -51,20 +52,20 @@ class Evaluation(NamedTuple):
 
 
 def join(
-    fragments: Iterable[Fragment],
+    fragments: Mapping[SubjectId, Fragment],
     active: Sequence[Active],
     belongs: Callable[[str, str], bool],
 ) -> Profile:
-    """Unify fragments, in any order. `belongs` tells which identifiers are this person's.
+    """Unify fragments (at least one). `belongs` tells which identifiers are this person's.
 
     A fragment also remembers identifiers that the graph has refused to link.
     """
-    profile = Profile()
+    profile = Profile(min(fragments))
     traits: dict[str, Register] = {}
     groups: dict[str, dict[str, Register]] = {}
     seen: dict[str, dict[str, Instant]] = {}
     by_number = {str(each.id): each.counter for each in active}
-    for fragment in fragments:
+    for fragment in fragments.values():
         _older(profile, fragment)
         _latest(traits, fragment.traits)
         for group, registers in fragment.groups.items():
@@ -103,13 +104,6 @@ def evaluate_all(
         if outcome.until is not None:
             changes.append(outcome.until)
     return Evaluation(member_of, min(changes, default=None))
-
-
-def subjects_with_fragments(
-    nodes: Iterable[SubjectId], fragments: Mapping[SubjectId, Fragment]
-) -> list[Fragment]:
-    """The fragments of those identifiers that ever were the subject of an event."""
-    return [fragments[node] for node in sorted(nodes) if node in fragments]
 
 
 def _older(profile: Profile, fragment: Fragment) -> None:

@@ -20,6 +20,7 @@ _FIELDS = (
 )
 _ALL = named(f"select {_FIELDS} from segments s order by key")  # noqa: S608 - our own constant
 _ONE = named(f"select {_FIELDS} from segments s where key = :key")  # noqa: S608
+_KEYS = named("select id, key from segments")
 _LIVE = named("select id, key, purpose, active from segments where active is not null order by id")
 _SHARE = named("select version from definitions for share")
 _BUMP = named("update definitions set version = version + 1")
@@ -86,6 +87,11 @@ class Kept(NamedTuple):
 async def listed(connection: Connection) -> list[Segment]:
     """Every segment, by key."""
     return [Segment(*row) for row in await connection.execute(_ALL)]
+
+
+async def keys(connection: Connection) -> dict[int, str]:
+    """The key of every segment, by its number."""
+    return {row[0]: row[1] for row in await connection.execute(_KEYS)}
 
 
 async def find(connection: Connection, key: str) -> Segment | None:

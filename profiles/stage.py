@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cdp.db import Connection
-from cdp.events import Box, Event, Identifier, Instant, ProfileId, SubjectId
+from cdp.events import Event, Identifier, Instant, ProfileId, SubjectId
 from profiles import fragment, segments, store
-from profiles.fragment import Active, Fragment
-from profiles.model import Definition, Profile, evaluate_all, join, subjects_with_fragments
+from profiles.fragment import Active
+from profiles.model import Definition, Profile, evaluate_all, join
+from profiles.shelf import Shelf
 from profiles.store import Change, Membership, Recorded
 
 
@@ -54,30 +55,25 @@ class Profiles:
     """
 
     hashed: Callable[[str, str], SubjectId]
+    shelf: Shelf
     replaying: bool = False
     _version: int = -1
     _definitions: list[Definition] = field(default_factory=list)
 
-    async def fold(
-        self, connection: Connection, items: Sequence[Foldable], boxes: Mapping[SubjectId, Box]
-    ) -> None:
+    async def fold(self, connection: Connection, items: Sequence[Foldable]) -> None:
         """Fold events into their subjects' fragments, in the caller's transaction."""
         partitions = sorted({item.partition for item in items})
         active = await self.counted(connection, partitions)
-        subjects = {item.subject for item in items}
-        opened = await self.open(connection, subjects, boxes, lock=True)
-        homes: dict[SubjectId, int] = {}
+        homes = {item.subject: item.partition for item in items}
+        opened = await self.shelf.open(connection, homes, lock=True)
         for item in items:
-            homes[item.subject] = item.partition
-            fragment.fold(
-                opened.setdefault(item.subject, fragment.empty()),
-                item.event,
-                item.identifiers,
-                active[item.partition],
-            )
+            folded = opened.get(item.subject)
+            if folded is None:
+                folded = opened[item.subject] = fragment.empty()
+            fragment.fold(folded, item.event, item.identifiers, active[item.partition])
         for subject, each in opened.items():
             fragment.keep_only(each, active[homes[subject]])
-        await self.seal(connection, opened, boxes)
+        await self.shelf.seal(connection, opened)
 
     async def counted(
         self, connection: Connection, partitions: Sequence[int]
@@ -88,60 +84,23 @@ class Profiles:
             return dict.fromkeys(partitions, active)
         return await segments.active_by_partition(connection, partitions)
 
-    async def open(
-        self,
-        connection: Connection,
-        subjects: set[SubjectId],
-        boxes: Mapping[SubjectId, Box],
-        *,
-        lock: bool = False,
-    ) -> dict[SubjectId, Fragment]:
-        """The fragments of these subjects, as far as there are any and their keys exist."""
-        sealed = await store.fragments(connection, subjects, lock=lock)
-        return {
-            subject: fragment.decode(boxes[subject].unpack(data, b"fragment" + subject))
-            for subject, data in sealed.items()
-            if subject in boxes
-        }
-
-    async def seal(
-        self,
-        connection: Connection,
-        fragments: Mapping[SubjectId, Fragment],
-        boxes: Mapping[SubjectId, Box],
-    ) -> None:
-        """Write fragments back."""
-        sealed = {
-            subject: boxes[subject].pack(fragment.encode(each), b"fragment" + subject)
-            for subject, each in fragments.items()
-        }
-        if sealed:
-            await store.put_fragments(connection, sealed)
-
     async def evaluate(
-        self,
-        connection: Connection,
-        people: Sequence[Person],
-        boxes: Mapping[SubjectId, Box],
-        now: Instant,
+        self, connection: Connection, people: Sequence[Person], now: Instant
     ) -> Unified:
         """Unify these profiles, settle their memberships as of now, record entries and exits."""
         definitions = await self._current(connection)
-        active = [Active(kept.id, kept.counter) for kept in await segments.kept(connection)]
-        nodes = {node for person in people for node in person.nodes}
-        fragments = await self.open(connection, nodes, boxes)
         before: dict[ProfileId, list[Membership]] = {}
-        for membership in await store.memberships(connection, nodes):
+        for membership in await store.memberships(connection, {n for p in people for n in p.nodes}):
             before.setdefault(membership.profile, []).append(membership)
         keys = {definition.id: definition.key for definition in definitions}
+        joined = await self.unify(connection, {person.id: person.nodes for person in people})
         settled = _Settled({}, {}, [], [], set())
         for person in people:
             known = [each for node in person.nodes for each in before.get(node, ())]
-            mine = subjects_with_fragments(person.nodes, fragments)
-            if not mine:
+            if person.id not in joined:
                 settled.note(person, known, set(), keys, now)
                 continue
-            profile = join(mine, active, self._belongs(person.nodes))
+            profile = joined[person.id]
             evaluation = evaluate_all(definitions, profile, person.granted, now)
             settled.dues[person.id] = evaluation.due
             inside = sorted(keys[number] for number in evaluation.member_of)
@@ -151,18 +110,15 @@ class Profiles:
         return await self._store(connection, settled, now)
 
     async def unify(
-        self,
-        connection: Connection,
-        people: Mapping[ProfileId, Sequence[SubjectId]],
-        boxes: Mapping[SubjectId, Box],
+        self, connection: Connection, people: Mapping[ProfileId, Sequence[SubjectId]]
     ) -> dict[ProfileId, Profile]:
-        """Profiles for reading: nothing is locked, nothing is written."""
+        """These profiles, as far as there is anything of them; nothing is locked or written."""
         active = [Active(kept.id, kept.counter) for kept in await segments.kept(connection)]
         nodes = {node for nodes in people.values() for node in nodes}
-        fragments = await self.open(connection, nodes, boxes)
+        fragments = await self.shelf.open(connection, nodes)
         unified: dict[ProfileId, Profile] = {}
         for profile, nodes_ in people.items():
-            mine = subjects_with_fragments(nodes_, fragments)
+            mine = {node: fragments[node] for node in nodes_ if node in fragments}
             if mine:
                 unified[profile] = join(mine, active, self._belongs(nodes_))
         return unified

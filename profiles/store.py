@@ -10,18 +10,20 @@ from cdp.events import Instant, ProfileId, SubjectId
 
 CHANGES = "changes"  # a head of its own gives the ledger dense offsets
 
-_FRAGMENTS = named(
-    """
-    select subject, data from fragments where subject = any(:subjects)
-     order by subject for update
-    """
-)
-_READ_FRAGMENTS = named("select subject, data from fragments where subject = any(:subjects)")
+# What the caller has under the same tag is not sent again.
+_FRAGMENTS = """
+    select f.subject, f.tag, case when f.tag is distinct from u.tag then f.data end
+      from unnest(cast(:subjects as bytea[]), cast(:tags as bigint[])) u(subject, tag)
+      join fragments f on f.subject = u.subject
+"""
+_READ_FRAGMENTS = named(_FRAGMENTS)
+_LOCK_FRAGMENTS = named(_FRAGMENTS + " order by f.subject for update of f")
 _PUT_FRAGMENTS = named(
     """
-    insert into fragments (subject, data)
-    select * from unnest(cast(:subjects as bytea[]), cast(:data as bytea[]))
-    on conflict (subject) do update set data = excluded.data
+    insert into fragments (subject, tag, data)
+    select * from unnest(cast(:subjects as bytea[]), cast(:tags as bigint[]),
+                         cast(:data as bytea[]))
+    on conflict (subject) do update set tag = excluded.tag, data = excluded.data
     """
 )
 _PUT_PROFILES = named(
@@ -72,6 +74,13 @@ _NEXT_DUE = named("select min(due) from profiles where due is not null")
 _COUNT = named("select count(*) from profiles")
 
 
+class Stored(NamedTuple):
+    """A sealed fragment, and the tag that tells this version of it from all others."""
+
+    tag: int
+    data: bytes | None
+
+
 class Membership(NamedTuple):
     """A profile in a segment, since when."""
 
@@ -98,18 +107,26 @@ class Recorded(NamedTuple):
 
 
 async def fragments(
-    connection: Connection, subjects: Collection[SubjectId], *, lock: bool = False
-) -> dict[SubjectId, bytes]:
-    """Sealed fragments; with `lock`, in one order, so that two writers cannot deadlock."""
-    statement = _FRAGMENTS if lock else _READ_FRAGMENTS
-    rows = await connection.execute(statement, {"subjects": list(subjects)})
-    return {row[0]: row[1] for row in rows}
+    connection: Connection, tags: Mapping[SubjectId, int | None], *, lock: bool = False
+) -> dict[SubjectId, Stored]:
+    """Fragments, without the data of those that still have the tag that the caller knows.
+
+    With `lock` they are locked in one order, so that two writers cannot deadlock.
+    """
+    statement = _LOCK_FRAGMENTS if lock else _READ_FRAGMENTS
+    values = {"subjects": list(tags), "tags": list(tags.values())}
+    rows = await connection.execute(statement, values)
+    return {row[0]: Stored(row[1], row[2]) for row in rows}
 
 
-async def put_fragments(connection: Connection, sealed: Mapping[SubjectId, bytes]) -> None:
+async def put_fragments(connection: Connection, sealed: Mapping[SubjectId, Stored]) -> None:
     """Write sealed fragments."""
     subjects = sorted(sealed)
-    values = {"subjects": subjects, "data": [sealed[subject] for subject in subjects]}
+    values = {
+        "subjects": subjects,
+        "tags": [sealed[subject].tag for subject in subjects],
+        "data": [sealed[subject].data for subject in subjects],
+    }
     await connection.execute(_PUT_FRAGMENTS, values)
 
 

@@ -44,8 +44,8 @@ class Broker(Protocol):
     ) -> dict[int, list[Record]]:
         """Up to `limit` records per partition, from these positions on."""
 
-    async def wait(self, timeout: float) -> None:
-        """Return when there may be something new, at the latest after `timeout` seconds."""
+    async def wait(self, timeout: float) -> set[str]:
+        """The topics that may have something new, at the latest after `timeout` seconds."""
 
     def wake(self) -> None:
         """Make `wait` return."""

@@ -17,6 +17,7 @@ class MemoryBroker:
         self._partitions = partitions
         self._topics: dict[TP, list[Record]] = {}
         self._wake = asyncio.Event()
+        self._grown: set[str] = set()
         self.committed: dict[TP, int] = {}
         self.held: set[TP] = set()
 
@@ -30,6 +31,7 @@ class MemoryBroker:
         """Add one record."""
         log = self._topics.setdefault(TP(topic, partition_of(key, self._partitions)), [])
         log.append(Record(len(log), key, b"", value))
+        self._grown.add(topic)
         self.wake()
 
     def partitions(self, topic: str) -> int:
@@ -46,14 +48,16 @@ class MemoryBroker:
         }
         return {partition: records for partition, records in found.items() if records}
 
-    async def wait(self, timeout: float) -> None:
-        """Return when something was appended, at the latest after `timeout` seconds."""
+    async def wait(self, timeout: float) -> set[str]:
+        """The topics that something was appended to, at the latest after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
                 await self._wake.wait()
         except TimeoutError:
             pass
         self._wake.clear()
+        grown, self._grown = self._grown, set()
+        return grown
 
     def wake(self) -> None:
         """Make `wait` return."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Collection, Mapping
 from typing import Any, LiteralString
 
@@ -51,6 +52,8 @@ class PostgresBroker:
         self._session: psycopg.AsyncConnection[Any] | None = None
         self._using = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._grown: set[str] = set()
+        self._polled = float("-inf")
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -89,14 +92,19 @@ class PostgresBroker:
         async with self._database.transaction() as connection:
             return await store.read(connection, topic, positions, limit)
 
-    async def wait(self, timeout: float) -> None:
-        """Return when there may be something new, at the latest after the poll interval."""
+    async def wait(self, timeout: float) -> set[str]:
+        """The topics that grew, by NOTIFY; every so often all of them, for it may be lost."""
         try:
             async with asyncio.timeout(min(timeout, POLL_SECONDS)):
                 await self._wake.wait()
         except TimeoutError:
             pass
         self._wake.clear()
+        grown, self._grown = self._grown, set()
+        if time.monotonic() - self._polled >= POLL_SECONDS:
+            self._polled = time.monotonic()
+            grown.update(TOPICS)
+        return grown
 
     def wake(self) -> None:
         """Make `wait` return."""
@@ -160,7 +168,8 @@ class PostgresBroker:
             try:
                 async with self._database.driver() as connection:
                     await connection.execute(f"listen {CHANNEL}")
-                    async for _ in connection.notifies():
+                    async for note in connection.notifies():
+                        self._grown.add(note.payload)
                         self._wake.set()
             except (StoreUnavailable, psycopg.Error, OSError) as error:
                 log.info("listen_lost", error=type(error).__name__)

@@ -22,6 +22,7 @@ from cdp.errors import CdpError, StoreUnavailable
 from cdp.log.store import partition_of
 from cdp.stream.assignor import Assignor
 from cdp.stream.broker import Broker, BrokerLost, Chunk
+from cdp.stream.pace import Pace
 
 IN_FLIGHT = 2  # chunks per topic: one being handled, one at hand
 REJOIN_SECONDS = 1.0
@@ -41,6 +42,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         self._positions: dict[TP, int] = {}
         self._in_flight: Counter[str] = Counter()
         self._topics: set[str] = set()
+        self._pace = Pace(time.monotonic)
         self._generation = 0
         super().__init__(transport, *args, **kwargs)
         self.app.assignor = Assignor(self)
@@ -91,6 +93,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
                 break  # the next round tries for the rest
             await asyncio.sleep(0.05)
         self._held = held
+        self._pace.grew(self._topics)
         self._in_flight.clear()
         self._generation += 1
         self.app.consumer_generation_id = self._generation
@@ -144,7 +147,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         self, active_partitions: set[TP] | None, timeout: float
     ) -> dict[TP, list[Chunk]]:
         generation, found = self._generation, {}
-        for topic in sorted(self._topics):
+        for topic in self._pace.due(self._topics):
             tps = {tp for tp in active_partitions or () if tp.topic == topic}
             if not tps or self._in_flight[topic] >= IN_FLIGHT:
                 continue
@@ -158,13 +161,19 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
             if generation != self._generation or not self.flow_active:
                 return {}
             if parts:
-                found[TP(topic, min(parts))] = [Chunk(topic, parts, generation)]
-                self._in_flight[topic] += 1
-                for partition, records in parts.items():
-                    self._positions[TP(topic, partition)] = records[-1].offset + 1
+                found[TP(topic, min(parts))] = [self._taken(Chunk(topic, parts, generation))]
+            else:
+                self._pace.drained(topic)
         if not found:
-            await self.broker.wait(timeout)
+            self._pace.grew(await self.broker.wait(min(timeout, self._pace.wait())))
         return found
+
+    def _taken(self, chunk: Chunk) -> Chunk:
+        self._in_flight[chunk.topic] += 1
+        for partition, records in chunk.parts.items():
+            self._positions[TP(chunk.topic, partition)] = records[-1].offset + 1
+        self._pace.took(chunk.topic, full=len(chunk) >= self._chunk_events)
+        return chunk
 
     def _to_message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
         offset = chunk.parts[tp.partition][-1].offset

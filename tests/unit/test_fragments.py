@@ -32,7 +32,8 @@ def folded(events: list[Event]) -> Fragment:
 
 
 def profile(*fragments: Fragment) -> Any:
-    return join(fragments, ACTIVE, lambda namespace, value: True)
+    by_subject = {bytes((number,)): each for number, each in enumerate(fragments)}
+    return join(by_subject, ACTIVE, lambda namespace, value: True)
 
 
 def test_the_latest_value_of_a_trait_counts_not_the_last_to_arrive() -> None:
@@ -101,6 +102,7 @@ calls = st.lists(
         st.integers(0, 9),
     ),
     unique_by=lambda e: e.id,
+    min_size=1,
     max_size=30,
 )
 
