@@ -42,9 +42,7 @@ async def samples(settings: Settings, running: instance.Running) -> list[bytes]:
         plain = [boxes[s].unpack(data, fragment.sealed_as(s)) for s, data in rows if s in boxes]
     await core.close()
     stands = standing(DEFAULT_PURPOSES, [])
-    profiles = [
-        join({b"": fragment.decode(each)}, [], lambda namespace, value: True) for each in plain
-    ]
+    profiles = [join({b"": fragment.decode(each)}, lambda namespace, value: True) for each in plain]
     views = [view(b"\0" * 16, each, [], stands).content for each in profiles]
     return events + plain + [msgspec.msgpack.encode(each) for each in views]
 

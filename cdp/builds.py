@@ -7,7 +7,6 @@ touching  Every profile is put on the touched topic, a few at a time, to be look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from cdp.log.keyring import Keyring
 from cdp.log.store import Message
 from cdp.stream import checkpoints
 from profiles import fragment, segments
-from profiles.fragment import Active
+from profiles.fragment import Counting
 from profiles.stage import Profiles
 
 SLICE = 1000  # events counted, or profiles touched, in one transaction
@@ -98,16 +97,14 @@ class Builder:
             build = _Build(*row)
             if build.state == "touching":
                 return await self._touch(connection, build)
-            counters = [
-                Active(kept.id, kept.counter)
+            counters = fragment.counting(
+                (kept.id, kept.counter)
                 for kept in await segments.kept(connection)
                 if kept.build == build.id
-            ]
+            )
             return await self._count(connection, build, counters)
 
-    async def _count(
-        self, connection: Connection, build: _Build, counters: Sequence[Active]
-    ) -> bool:
+    async def _count(self, connection: Connection, build: _Build, counters: Counting) -> bool:
         part = (await connection.execute(_OPEN_PART, {"build": build.id})).first()
         if part is None:
             if await self._begin(connection, build):
@@ -117,11 +114,10 @@ class Builder:
         limit = min(SLICE, since - done)
         found = await log_store.read(connection, EVENTS, {partition: done}, limit)
         records = found.get(partition, [])[:limit]
-        names = {active.counter.event for active in counters}
         opened = [
             each
             for each in await self.keyring.open_events(connection, records)
-            if event_name(each.event) in names
+            if event_name(each.event) in counters.by_event
         ]
         subjects = {each.subject for each in opened}
         fragments = await self.profiles.shelf.open(connection, subjects, lock=True)

@@ -13,12 +13,12 @@ from psycopg import Error as DriverError
 from psycopg import InterfaceError as DriverInterfaceError
 from psycopg import OperationalError as DriverOperationalError
 from psycopg.pq import Format
-from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import CursorResult, TextClause, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from cdp.arrays import ListDumper
 from cdp.errors import ConfigurationError, StoreUnavailable
 
 __all__ = ["Connection", "Database", "Row", "named", "normal_url"]
@@ -86,7 +86,7 @@ class Database:
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
         )
         adapters = self._engine.dialect._psycopg_adapters_map  # type: ignore[attr-defined]
-        adapters.register_dumper(list, ListBinaryDumper)
+        adapters.register_dumper(list, ListDumper)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -12,7 +12,6 @@ from sqlalchemy import TextClause
 from cdp.db import Connection, named
 from cdp.log.keyring import Keyring
 from profiles import fragment, segments
-from profiles.fragment import Active
 
 _BATCH = 1000
 
@@ -69,7 +68,7 @@ async def _plain(
 
 async def _fragments(connection: Connection, keyring: Keyring) -> Digest:
     """Of what they hold in clear: the same fragment is sealed differently every time."""
-    active = [Active(kept.id, kept.counter) for kept in await segments.kept(connection)]
+    kept = await segments.counting_all(connection)
     whole, rows = hashlib.sha256(), 0
     async for batch in _batches(connection, _FRAGMENTS):
         boxes = await keyring.load(connection, [subject for subject, _ in batch])
@@ -77,7 +76,7 @@ async def _fragments(connection: Connection, keyring: Keyring) -> Digest:
             if subject not in boxes:
                 continue
             opened = fragment.decode(boxes[subject].unpack(data, fragment.sealed_as(subject)))
-            fragment.keep_only(opened, active)
+            fragment.keep_only(opened, kept)
             whole.update(subject + fragment.encode(opened))
             rows += 1
     return Digest("fragments", rows, whole.hexdigest())

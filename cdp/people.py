@@ -50,14 +50,16 @@ class People:
             for profile, (subject, data) in cached.items()
             if subject in boxes
         }
-        missing = versions.keys() - found.keys()
+        missing = {profile: versions[profile] for profile in versions.keys() - found.keys()}
         if missing:
-            found |= await self._anew(connection, missing)
+            anew = await self._anew(connection, missing)
+            await self._keep(connection, anew, missing)
+            found |= {profile: each.content for profile, each in anew.items()}
         return {profile: shown(each) for profile, each in found.items()}
 
     async def _anew(
         self, connection: Connection, ids: Iterable[ProfileId]
-    ) -> dict[ProfileId, dict[str, Any]]:
+    ) -> dict[ProfileId, View]:
         people = await self.nodes(connection, ids)
         stands = await consent_stage.standings(connection, people)
         unified = await self.profiles.unify(connection, people)
@@ -66,19 +68,23 @@ class People:
         for membership in await profile_store.memberships(connection, list(people)):
             inside.setdefault(membership.profile, []).append(keys.get(membership.segment, ""))
         return {
-            profile: view(profile, each, sorted(inside.get(profile, ())), stands[profile]).content
+            profile: view(profile, each, sorted(inside.get(profile, ())), stands[profile])
             for profile, each in unified.items()
         }
 
-    async def seal(
-        self, connection: Connection, views: Mapping[ProfileId, View], version: int
-    ) -> dict[ProfileId, bytes]:
-        """Views as they are cached."""
+    async def _keep(
+        self,
+        connection: Connection,
+        views: Mapping[ProfileId, View],
+        versions: Mapping[ProfileId, int],
+    ) -> None:
+        """Cache views. What they show is at least as new as the version read before them."""
         boxes = await self.keyring.load(connection, {each.subject for each in views.values()})
-        return {
-            profile: self.views.seal(profile, each, boxes[each.subject], version)
+        sealed = {
+            profile: self.views.seal(profile, each, boxes[each.subject], versions[profile])
             for profile, each in views.items()
         }
+        await self.views.put(sealed)
 
 
 def view(profile_id: ProfileId, profile: Profile, inside: Sequence[str], stands: Stands) -> View:

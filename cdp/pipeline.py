@@ -32,22 +32,23 @@ from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
 from cdp.log.keyring import Keyring
 from cdp.log.store import Record, partition_of
-from cdp.people import People, unfolded_decisions, view
+from cdp.people import People, unfolded_decisions
 from cdp.stream.stage import Unit
 from consent.model import Standing
 from identity import identifiers
 from identity.stage import Identity, Statement
-from profiles.stage import Foldable, Person, Profiles, Unified
+from profiles.stage import Foldable, Person, Profiles
+from profiles.store import Recorded
 
 _ID = 16  # bytes of an event's id, and of a subject's
 
 
 class Seen(NamedTuple):
-    """Touched profiles: their identifiers, how they stand, what they came to."""
+    """Touched profiles: their identifiers, how they stand, and which segments they moved in."""
 
     people: dict[ProfileId, list[SubjectId]]
     stands: dict[ProfileId, Mapping[str, Standing]]
-    unified: Unified
+    changes: list[Recorded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Pipeline:
         opened = await self.keyring.open_events(connection, records)
         said = [Statement(each.event, identifiers.read(each.event)) for each in opened]
         known = [(each, s.named) for each, s in zip(opened, said, strict=True) if s.named.subject]
-        resolved = await self.identity.resolve(connection, said)
+        subjects = {each.subject for each, _ in known}
+        resolved = await self.identity.resolve(connection, said, subjects)
         await consent.apply(connection, [(each.subject, each.event) for each, _ in known])
         foldable = [
             Foldable(
@@ -92,13 +94,7 @@ class Pipeline:
         seen = await self.evaluate(unit, causes)
         await self._forward(unit, records, seen.people)
         await consent.open_collection(unit.connection, seen.people, seen.stands)
-        await self._request_deliveries(unit, seen.unified)
-        views = {
-            profile: view(profile, joined, inside, seen.stands[profile])
-            for profile, (joined, inside) in seen.unified.profiles.items()
-        }
-        sealed = await self.people.seal(unit.connection, views, unit.now)
-        unit.after_commit.append(lambda: self.people.views.put(sealed))
+        await self._request_deliveries(unit, seen.changes)
 
     async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, str]) -> Seen:
         """Settle these profiles as of the unit's instant."""
@@ -110,8 +106,8 @@ class Pipeline:
             Person(profile, nodes, granted[id(stands[profile])], causes[profile])
             for profile, nodes in people.items()
         ]
-        unified = await self.profiles.evaluate(connection, persons, unit.now)
-        return Seen(people, stands, unified)
+        changes = await self.profiles.evaluate(connection, persons, unit.now)
+        return Seen(people, stands, changes)
 
     async def _forward(
         self, unit: Unit, records: Sequence[Record], people: Mapping[ProfileId, list[SubjectId]]
@@ -125,7 +121,7 @@ class Pipeline:
         for subject, profile in now_part_of.items():
             unit.emit(TOUCHED, profile, away[subject])
 
-    async def _request_deliveries(self, unit: Unit, unified: Unified) -> None:
+    async def _request_deliveries(self, unit: Unit, changes: Sequence[Recorded]) -> None:
         purposes = self.profiles.purposes()
         entries = [
             Entry(
@@ -136,7 +132,7 @@ class Pipeline:
                 "entered" if recorded.change.entered else "left",
                 recorded.change.at,
             )
-            for recorded in unified.changes
+            for recorded in changes
         ]
         for delivery in await self.activation.request(unit.connection, entries):
             unit.emit(DELIVERIES, delivery.destination.encode() + delivery.profile, delivery.id)

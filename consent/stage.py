@@ -47,14 +47,11 @@ async def open_collection(
     stands: Mapping[ProfileId, Mapping[str, Standing]],
 ) -> None:
     """Tell the collectors whose events may be stored, where a decision says anything about it."""
-    for collect in (True, False):
-        subjects = [
-            node
-            for person, nodes in people.items()
-            for node in nodes
-            if (stand := stands[person].get(COLLECTION)) is not None
-            and stand.decision is not None
-            and (stand.state == "granted") is collect
-        ]
+    decided: dict[bool, list[SubjectId]] = {True: [], False: []}
+    for person, nodes in people.items():
+        stand = stands[person].get(COLLECTION)
+        if stand is not None and stand.decision is not None:
+            decided[stand.state == "granted"] += nodes
+    for collect, subjects in decided.items():
         if subjects:
             await store.set_collection(connection, subjects, collect=collect)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 from cdp.events import Instant
 from identity.graph import Edge, Node
+from identity.identifiers import Named
 
 SIZE = 200_000  # nodes and edges; about 200 bytes each
+SETTLED = 50_000  # combinations of identifiers; about 700 bytes each
 
 Evidence: TypeAlias = tuple[Instant, bytes]
 
@@ -21,7 +23,7 @@ class News(NamedTuple):
 
 
 class Memory:
-    """Nodes and edges that were read from the graph.
+    """Nodes and edges that were read from the graph, and what events named all of whose are known.
 
     Nothing leaves the graph, and what is in it only ever gets earlier evidence: so what is
     remembered stays true, and at worst an event is taken for news and the graph is asked. Only
@@ -31,6 +33,18 @@ class Memory:
     def __init__(self, size: int = SIZE) -> None:
         self._size = size
         self._known: dict[bytes, Evidence] = {}
+        self._settled: dict[Named, Instant] = {}
+
+    def is_settled(self, named: Named, at: Instant) -> bool:
+        """Whether an event at that instant which names these says nothing that is not known."""
+        since = self._settled.get(named)
+        return since is not None and at > since
+
+    def settle(self, said: Mapping[Named, Instant]) -> None:
+        """Remember that of these everything is known with evidence no later than that."""
+        for named, at in said.items():
+            self._settled[named] = min(at, self._settled.get(named, at))
+        _make_room(self._settled, min(self._size, SETTLED))
 
     def news(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> News:
         """What of this must be looked up, or written."""
@@ -51,9 +65,13 @@ class Memory:
             self._known[node.id] = (node.first_seen, b"")
         for each in edges:
             self._known[_key(each)] = (each.first_seen, each.event)
-        while len(self._known) > self._size:
-            del self._known[next(iter(self._known))]
+        _make_room(self._known, self._size)
 
 
 def _key(edge: Edge) -> bytes:
     return edge.a + edge.b + bytes((edge.kind,))
+
+
+def _make_room(held: dict[Any, Any], size: int) -> None:
+    while len(held) > size:
+        del held[next(iter(held))]

@@ -14,7 +14,7 @@ from cdp.events import Event, Identifier, Instant, ProfileId, SubjectId
 from identity import store
 from identity.graph import Edge, Node, NodeId, earliest, edge
 from identity.identifiers import Named
-from identity.memory import Memory, News
+from identity.memory import Evidence, Memory, News
 from identity.model import Rules, profile_id, resolve_component
 from identity.store import Elder, Placed, Union
 
@@ -33,14 +33,6 @@ class Resolved(NamedTuple):
     moved: set[ProfileId]
 
 
-class Facts(NamedTuple):
-    """What a chunk says: identifiers as nodes, links as edges, and whom its events belong to."""
-
-    nodes: dict[NodeId, Node]
-    edges: list[Edge]
-    subjects: set[SubjectId]
-
-
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The first step of the first agent."""
@@ -49,18 +41,49 @@ class Identity:
     rules: Rules
     memory: Memory = field(default_factory=Memory)
 
-    async def resolve(self, connection: Connection, said: Sequence[Statement]) -> Resolved:
+    async def resolve(
+        self, connection: Connection, said: Iterable[Statement], subjects: Collection[SubjectId]
+    ) -> Resolved:
         """Add what these events say about who is who, in the caller's transaction."""
-        facts = self._facts(said)
-        news = self.memory.news(facts.nodes.values(), facts.edges)
+        told = self._unsettled(said)
+        facts = {named: self._facts(named, *evidence) for named, evidence in told.items()}
+        news = self.memory.news(*_joint(facts.values()))
         moved: set[ProfileId] = set()
         if any(news):
             _, news = await self._look(connection, news)
+            self._settle(facts, told)
         if any(news):
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
             known, news = await self._look(connection, news)
             moved = await self._apply(connection, known, news)
-        return Resolved(await store.profiles(connection, facts.subjects), moved)
+        return Resolved(await store.profiles(connection, subjects), moved)
+
+    def _unsettled(self, said: Iterable[Statement]) -> dict[Named, Evidence]:
+        """What is named by events that may say something new, with the first to name it."""
+        told: dict[Named, Evidence] = {}
+        for event, named in said:
+            at = event.at
+            if not self.memory.is_settled(named, at):
+                evidence = (at, event.id)
+                told[named] = min(evidence, told.get(named, evidence))
+        return told
+
+    def _facts(self, named: Named, at: Instant, event: bytes) -> News:
+        nodes = {each: self._node(each, at) for each in named.identifiers}
+        edges: list[Edge] = []
+        for one, other, kind in named.links:
+            for each in (one, other):
+                if each not in nodes:
+                    nodes[each] = self._node(each, at)
+            edges.append(edge(nodes[one].id, nodes[other].id, kind, at, event))
+        return News(list(nodes.values()), edges)
+
+    def _node(self, identifier: Identifier, at: Instant) -> Node:
+        return Node(self.hashed(*identifier), identifier.namespace, at)
+
+    def _settle(self, facts: Mapping[Named, News], told: Mapping[Named, Evidence]) -> None:
+        known = (named for named, each in facts.items() if not any(self.memory.news(*each)))
+        self.memory.settle({named: told[named][0] for named in known})
 
     async def _look(self, connection: Connection, news: News) -> tuple[dict[NodeId, Placed], News]:
         """The nodes that the news are about, as far as they exist, and what of it is news still."""
@@ -70,30 +93,6 @@ class Identity:
         stored = await store.edges(connection, news.edges) if news.edges else []
         self.memory.note((placed.node for placed in known.values()), stored)
         return known, self.memory.news(*news)
-
-    def _facts(self, said: Iterable[Statement]) -> Facts:
-        nodes: dict[NodeId, Node] = {}
-        edges: list[Edge] = []
-        hashes: dict[Identifier, NodeId] = {}
-
-        def note(identifier: Identifier, at: Instant) -> NodeId:
-            node = hashes.get(identifier)
-            if node is None:
-                node = hashes[identifier] = self.hashed(*identifier)
-            seen = nodes.get(node)
-            if seen is None or at < seen.first_seen:
-                nodes[node] = Node(node, identifier.namespace, at)
-            return node
-
-        for event, named in said:
-            at = event.at
-            for identifier in named.identifiers:
-                note(identifier, at)
-            for link in named.links:
-                a, b = note(link.a, at), note(link.b, at)
-                edges.append(edge(a, b, link.kind, at, event.id))
-        subjects = {hashes[each.named.subject] for each in said if each.named.subject}
-        return Facts(nodes, list(earliest(edges).values()), subjects)
 
     async def _apply(
         self, connection: Connection, known: Mapping[NodeId, Placed], news: News
@@ -164,6 +163,18 @@ class Identity:
             for _, profile in (before[node], after[node])
             if before[node] != after[node] and (profile not in fresh or profile == after[node][1])
         }
+
+
+def _joint(facts: Iterable[News]) -> News:
+    """All of it, each node and edge once, with its earliest evidence."""
+    nodes: dict[NodeId, Node] = {}
+    edges: list[Edge] = []
+    for each in facts:
+        edges += each.edges
+        for node in each.nodes:
+            if node.id not in nodes or node.first_seen < nodes[node.id].first_seen:
+                nodes[node.id] = node
+    return News(list(nodes.values()), list(earliest(edges).values()))
 
 
 def _joined(known: Mapping[NodeId, Placed], news: News) -> nx.Graph[bytes]:

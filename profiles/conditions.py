@@ -36,7 +36,7 @@ class Filter(NamedTuple):
 
 
 class Counter(NamedTuple):
-    """Something to be counted: an event name and filters; `key` is its canonical text."""
+    """Something to be counted: an event name and filters; `key` says all of it, canonically."""
 
     key: str
     event: str
@@ -54,9 +54,8 @@ class Counted(Protocol):
 class Facts(Protocol):
     """What conditions are evaluated on."""
 
-    @property
-    def traits(self) -> Mapping[str, Any]:
-        """The latest value of each trait."""
+    def trait(self, name: str) -> Any:
+        """The latest value of a trait, by name or by dotted path; None when there is none."""
 
     def occurrences(self, event: str) -> int:
         """How often an event ever happened."""
@@ -136,7 +135,7 @@ def parse(where: Mapping[str, Any]) -> Condition:
 
 def counter(event: str, filters: list[dict[str, Any]], newest: int) -> Counter:
     """What counts this event under these filters."""
-    plain = {"event": event, "where": filters}
+    plain = {"event": event, "where": filters, "newest": newest}
     key = msgspec.json.encode(plain, order="deterministic").decode()
     parsed = tuple(Filter(each["property"], _tests(each)) for each in filters)
     return Counter(key, event, parsed, newest)
@@ -165,7 +164,7 @@ def evaluate(condition: Condition, facts: Facts, now: Instant) -> Outcome:
             holds, until = evaluate(inner, facts, now)
             return Outcome(not holds, until)
         case Trait(name, tests):
-            return Outcome(satisfies(lookup(facts.traits, name), tests), None)
+            return Outcome(satisfies(facts.trait(name), tests), None)
         case Count():
             return _counted(condition, facts, now)
 
@@ -213,10 +212,17 @@ def matches(filters: tuple[Filter, ...], properties: Mapping[str, Any]) -> bool:
 
 def lookup(values: Mapping[str, Any], name: str) -> Any:
     """A value by name, or by dotted path into nested objects; None when there is none."""
-    if name in values:
-        return values[name]
-    found: Any = values
-    for part in name.split("."):
+    return reach(values.get, name)
+
+
+def reach(get: Callable[[str], Any], name: str) -> Any:
+    """What `get` has under a whole name, else under the first part of a dotted path, and so on."""
+    found = get(name)
+    if found is not None or "." not in name:
+        return found
+    first, *parts = name.split(".")
+    found = get(first)
+    for part in parts:
         if not isinstance(found, Mapping) or part not in found:
             return None
         found = found[part]

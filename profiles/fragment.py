@@ -7,7 +7,7 @@ and last seen are minimum and maximum, and windows keep the newest k instants.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -46,11 +46,19 @@ class Fragment(msgspec.Struct, array_like=True):
     last_seen: Instant = 0
 
 
-class Active(NamedTuple):
-    """A counter that is kept, under its number."""
+class Counting(NamedTuple):
+    """The counters that are kept somewhere: by the event they count, and the numbers of all."""
 
-    id: int
-    counter: Counter
+    by_event: Mapping[str, Sequence[tuple[str, Counter]]]
+    numbers: frozenset[str]
+
+
+def counting(kept: Iterable[tuple[int, Counter]]) -> Counting:
+    """Numbered counters in the form that folding asks for."""
+    by_event: dict[str, list[tuple[str, Counter]]] = {}
+    for number, counter in kept:
+        by_event.setdefault(counter.event, []).append((str(number), counter))
+    return Counting(by_event, frozenset(n for each in by_event.values() for n, _ in each))
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -77,9 +85,7 @@ def empty() -> Fragment:
     return Fragment({}, {}, {}, {}, {})
 
 
-def fold(
-    fragment: Fragment, event: Event, named: Iterable[Identifier], active: Sequence[Active]
-) -> None:
+def fold(fragment: Fragment, event: Event, named: Iterable[Identifier], kept: Counting) -> None:
     """Add one event, in place. Folding the same events in any order gives the same fragment."""
     at = event.at
     seen = fragment.first_seen, fragment.last_seen
@@ -96,24 +102,23 @@ def fold(
     name = event_name(event)
     if name:
         _tally(fragment.events, name, at)
-        count(fragment, event, active)
+        if name in kept.by_event:
+            count(fragment, event, kept)
 
 
-def count(fragment: Fragment, event: Event, active: Sequence[Active]) -> None:
+def count(fragment: Fragment, event: Event, kept: Counting) -> None:
     """Add one event to the counters it matches."""
-    name = event_name(event)
-    for number, counter in active:
-        if counter.event == name and matches(counter.filters, event.properties):
-            window = fragment.windows.setdefault(str(number), Window(0, []))
+    for number, counter in kept.by_event.get(event_name(event), ()):
+        if matches(counter.filters, event.properties):
+            window = fragment.windows.setdefault(number, Window(0, []))
             window.count += 1
             insort(window.newest, event.at)
             del window.newest[: -counter.newest]
 
 
-def keep_only(fragment: Fragment, active: Sequence[Active]) -> None:
+def keep_only(fragment: Fragment, kept: Counting) -> None:
     """Drop counters that nobody asks for any more."""
-    wanted = {str(each.id) for each in active}
-    for number in fragment.windows.keys() - wanted:
+    for number in fragment.windows.keys() - kept.numbers:
         del fragment.windows[number]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from heapq import merge
 from typing import Any, NamedTuple
 
 from cdp.events import Instant, SubjectId
-from profiles.conditions import Condition, Counter, evaluate
-from profiles.fragment import Active, Fragment, Register, Tally, Window
+from profiles.conditions import Condition, Facts, evaluate
+from profiles.fragment import Fragment, Register, Tally
 
 
 @dataclass(slots=True)
@@ -21,18 +20,8 @@ class Profile:
     traits: dict[str, Any] = field(default_factory=dict)
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: dict[str, Tally] = field(default_factory=dict)
-    windows: dict[Counter, Window] = field(default_factory=dict)
     first_seen: Instant = 0
     last_seen: Instant = 0
-
-    def occurrences(self, event: str) -> int:
-        """How often an event ever happened."""
-        tally = self.events.get(event)
-        return tally.count if tally else 0
-
-    def window(self, counter: Counter) -> Window | None:
-        """The state of a counter."""
-        return self.windows.get(counter)
 
 
 class Definition(NamedTuple):
@@ -51,11 +40,7 @@ class Evaluation(NamedTuple):
     due: Instant | None
 
 
-def join(
-    fragments: Mapping[SubjectId, Fragment],
-    active: Sequence[Active],
-    belongs: Callable[[str, str], bool],
-) -> Profile:
+def join(fragments: Mapping[SubjectId, Fragment], belongs: Callable[[str, str], bool]) -> Profile:
     """Unify fragments (at least one). `belongs` tells which identifiers are this person's.
 
     A fragment also remembers identifiers that the graph has refused to link.
@@ -64,7 +49,6 @@ def join(
     traits: dict[str, Register] = {}
     groups: dict[str, dict[str, Register]] = {}
     seen: dict[str, dict[str, Instant]] = {}
-    by_number = {str(each.id): each.counter for each in active}
     for fragment in fragments.values():
         _older(profile, fragment)
         _latest(traits, fragment.traits)
@@ -74,9 +58,6 @@ def join(
             _earliest(seen.setdefault(namespace, {}), values)
         for name, tally in fragment.events.items():
             _add_up(profile.events, name, tally)
-        for number, window in fragment.windows.items():
-            if number in by_number:
-                _interleave(profile.windows, by_number[number], window)
     profile.traits = _values(traits)
     profile.groups = {group: _values(groups[group]) for group in sorted(groups)}
     for namespace in sorted(seen):
@@ -90,7 +71,7 @@ def join(
 
 
 def evaluate_all(
-    definitions: Iterable[Definition], profile: Profile, granted: Mapping[str, bool], now: Instant
+    definitions: Iterable[Definition], facts: Facts, granted: Mapping[str, bool], now: Instant
 ) -> Evaluation:
     """Membership in every segment. One whose purpose the person has not allowed sees nobody."""
     member_of: set[int] = set()
@@ -98,7 +79,7 @@ def evaluate_all(
     for definition in definitions:
         if not granted.get(definition.purpose, False):
             continue
-        outcome = evaluate(definition.condition, profile, now)
+        outcome = evaluate(definition.condition, facts, now)
         if outcome.holds:
             member_of.add(definition.id)
         if outcome.until is not None:
@@ -135,15 +116,6 @@ def _add_up(into: dict[str, Tally], name: str, tally: Tally) -> None:
         known.count += tally.count
         known.first = min(known.first, tally.first)
         known.last = max(known.last, tally.last)
-
-
-def _interleave(into: dict[Counter, Window], counter: Counter, window: Window) -> None:
-    known = into.get(counter)
-    if known is None:
-        into[counter] = Window(window.count, list(window.newest))
-    else:
-        known.count += window.count
-        known.newest = list(merge(known.newest, window.newest))[-counter.newest :]
 
 
 def _values(registers: Mapping[str, Register]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 
 from cdp.db import Connection, named
 from profiles.conditions import Counter, counter, counters, parse
-from profiles.fragment import Active
+from profiles.fragment import Counting, counting
 from profiles.model import Definition
 
 _FIELDS = (
@@ -180,13 +180,18 @@ async def kept(connection: Connection) -> list[Kept]:
     return [Kept(row[0], counter(*row[1:4]), row[4]) for row in rows]
 
 
-async def active_by_partition(
+async def counting_all(connection: Connection) -> Counting:
+    """Every counter there is, for folding."""
+    return counting((each.id, each.counter) for each in await kept(connection))
+
+
+async def counting_by_partition(
     connection: Connection, partitions: Sequence[int]
-) -> dict[int, list[Active]]:
+) -> dict[int, Counting]:
     """The counters that the live agent maintains in each of these log partitions."""
-    active: dict[int, list[Active]] = {partition: [] for partition in partitions}
+    found: dict[int, list[tuple[int, Counter]]] = {partition: [] for partition in partitions}
     for partition, number, *fields in await connection.execute(
         _KEPT, {"partitions": list(partitions)}
     ):
-        active[partition].append(Active(number, counter(*fields)))
-    return active
+        found[partition].append((number, counter(*fields)))
+    return {partition: counting(each) for partition, each in found.items()}

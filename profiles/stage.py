@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdp.db import Connection
 from cdp.events import Event, Identifier, Instant, ProfileId, SubjectId
 from profiles import fragment, segments, store
-from profiles.fragment import Active
+from profiles.facts import Facts
+from profiles.fragment import Counting
 from profiles.model import Definition, Profile, evaluate_all, join
 from profiles.shelf import Shelf
 from profiles.store import Change, Membership, Recorded
@@ -33,18 +34,15 @@ class Person(NamedTuple):
     cause: str
 
 
-class Evaluated(NamedTuple):
-    """A profile as evaluated: unified, and the segments it is in."""
+class _Current(NamedTuple):
+    """The definitions of a version, and the numbers of the counters that they ask."""
 
-    profile: Profile
-    segments: list[str]
+    version: int
+    definitions: list[Definition]
+    numbers: dict[str, str]
 
 
-class Unified(NamedTuple):
-    """What a chunk of touched profiles came to."""
-
-    profiles: dict[ProfileId, Evaluated]
-    changes: list[Recorded]
+_NOTHING = _Current(-1, [], {})
 
 
 @dataclass(slots=True)
@@ -57,101 +55,94 @@ class Profiles:
     hashed: Callable[[str, str], SubjectId]
     shelf: Shelf
     replaying: bool = False
-    _version: int = -1
-    _definitions: list[Definition] = field(default_factory=list)
+    _current: _Current = _NOTHING
 
     async def fold(self, connection: Connection, items: Sequence[Foldable]) -> None:
         """Fold events into their subjects' fragments, in the caller's transaction."""
-        partitions = sorted({item.partition for item in items})
-        active = await self.counted(connection, partitions)
         homes = {item.subject: item.partition for item in items}
+        kept = await self._kept(connection, sorted(set(homes.values())))
         opened = await self.shelf.open(connection, homes, lock=True)
-        for item in items:
-            folded = opened.get(item.subject)
+        for event, subject, partition, identifiers in items:
+            folded = opened.get(subject)
             if folded is None:
-                folded = opened[item.subject] = fragment.empty()
-            fragment.fold(folded, item.event, item.identifiers, active[item.partition])
+                folded = opened[subject] = fragment.empty()
+            fragment.fold(folded, event, identifiers, kept[partition])
         for subject, each in opened.items():
-            fragment.keep_only(each, active[homes[subject]])
+            fragment.keep_only(each, kept[homes[subject]])
         await self.shelf.seal(connection, opened)
 
-    async def counted(
-        self, connection: Connection, partitions: Sequence[int]
-    ) -> dict[int, list[Active]]:
+    async def _kept(self, connection: Connection, partitions: Sequence[int]) -> dict[int, Counting]:
         """The counters kept in each log partition; in a replay all of them from the start."""
         if self.replaying:
-            active = [Active(kept.id, kept.counter) for kept in await segments.kept(connection)]
-            return dict.fromkeys(partitions, active)
-        return await segments.active_by_partition(connection, partitions)
+            return dict.fromkeys(partitions, await segments.counting_all(connection))
+        return await segments.counting_by_partition(connection, partitions)
 
     async def evaluate(
         self, connection: Connection, people: Sequence[Person], now: Instant
-    ) -> Unified:
-        """Unify these profiles, settle their memberships as of now, record entries and exits."""
-        definitions = await self._current(connection)
+    ) -> list[Recorded]:
+        """Settle these profiles' memberships as of now; returns entries and exits, recorded."""
+        current = await self._defined(connection)
         before: dict[ProfileId, list[Membership]] = {}
         for membership in await store.memberships(connection, {n for p in people for n in p.nodes}):
             before.setdefault(membership.profile, []).append(membership)
-        keys = {definition.id: definition.key for definition in definitions}
-        joined = await self.unify(connection, {person.id: person.nodes for person in people})
-        settled = _Settled({}, {}, [], [], set())
+        keys = {definition.id: definition.key for definition in current.definitions}
+        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
+        settled = _Settled({}, [], [], set())
         for person in people:
-            known = [each for node in person.nodes for each in before.get(node, ())]
-            if person.id not in joined:
-                settled.note(person, known, set(), keys, now)
-                continue
-            profile = joined[person.id]
-            evaluation = evaluate_all(definitions, profile, person.granted, now)
-            settled.dues[person.id] = evaluation.due
-            inside = sorted(keys[number] for number in evaluation.member_of)
-            settled.profiles[person.id] = Evaluated(profile, inside)
-            settled.note(person, known, evaluation.member_of, keys, now)
-        await store.drop_profiles(connection, {p.id for p in people} - settled.dues.keys())
-        return await self._store(connection, settled, now)
+            known = [each for node in person.nodes if node in before for each in before[node]]
+            mine = [fragments[node] for node in person.nodes if node in fragments]
+            member_of: set[int] = set()
+            if mine:
+                facts = Facts(mine, current.numbers)
+                member_of, due = evaluate_all(current.definitions, facts, person.granted, now)
+                settled.dues[person.id] = due
+            settled.note(person, known, member_of, keys, now)
+        return await self._store(connection, people, settled, now)
 
     async def unify(
         self, connection: Connection, people: Mapping[ProfileId, Sequence[SubjectId]]
     ) -> dict[ProfileId, Profile]:
-        """These profiles, as far as there is anything of them; nothing is locked or written."""
-        active = [Active(kept.id, kept.counter) for kept in await segments.kept(connection)]
+        """These profiles for reading, as far as there is anything of them."""
         nodes = {node for nodes in people.values() for node in nodes}
         fragments = await self.shelf.open(connection, nodes)
         unified: dict[ProfileId, Profile] = {}
         for profile, nodes_ in people.items():
             mine = {node: fragments[node] for node in nodes_ if node in fragments}
             if mine:
-                unified[profile] = join(mine, active, self._belongs(nodes_))
+                unified[profile] = join(mine, self._belongs(nodes_))
         return unified
 
     def purposes(self) -> dict[str, str]:
         """The purpose of each segment, as of the last evaluation."""
-        return {definition.key: definition.purpose for definition in self._definitions}
+        return {definition.key: definition.purpose for definition in self._current.definitions}
 
-    async def _current(self, connection: Connection) -> list[Definition]:
+    async def _defined(self, connection: Connection) -> _Current:
         version = await segments.share(connection)
-        if version != self._version:
-            self._definitions = await segments.definitions(connection)
-            self._version = version
-        return self._definitions
+        if version != self._current.version:
+            definitions = await segments.definitions(connection)
+            numbers = {each.counter.key: str(each.id) for each in await segments.kept(connection)}
+            self._current = _Current(version, definitions, numbers)
+        return self._current
 
     def _belongs(self, nodes: Sequence[SubjectId]) -> Callable[[str, str], bool]:
         mine = set(nodes)
         return lambda namespace, value: self.hashed(namespace, value) in mine
 
-    async def _store(self, connection: Connection, settled: _Settled, now: Instant) -> Unified:
+    async def _store(
+        self, connection: Connection, people: Sequence[Person], settled: _Settled, now: Instant
+    ) -> list[Recorded]:
+        gone = {person.id for person in people} - settled.dues.keys()
+        await store.drop_profiles(connection, gone)
         if settled.moved:
             await store.replace_memberships(connection, settled.moved, settled.memberships)
         if settled.dues:
             await store.put_profiles(connection, settled.dues, now)
-        changes = [] if self.replaying else settled.changes
-        recorded = await store.record(connection, changes)
-        return Unified(settled.profiles, recorded)
+        return await store.record(connection, [] if self.replaying else settled.changes)
 
 
 class _Settled(NamedTuple):
     """What an evaluation leaves to be written."""
 
-    profiles: dict[ProfileId, Evaluated]
     dues: dict[ProfileId, Instant | None]
     memberships: list[Membership]
     changes: list[Change]

@@ -113,17 +113,21 @@ def told(said: Sequence[Statement]) -> tuple[list[Node], list[Edge]]:
     return nodes, list(earliest(edges).values())
 
 
+def subjects(said: Sequence[Statement]) -> set[bytes]:
+    return {hashed(*each.named.subject) for each in said if each.named.subject}
+
+
 async def _roll_back(database: Database, identity: Identity, said: Sequence[Statement]) -> None:
     with pytest.raises(ZeroDivisionError):
         async with database.transaction() as connection:
-            await identity.resolve(connection, said)
+            await identity.resolve(connection, said, subjects(said))
             raise ZeroDivisionError
 
 
 async def _resolve(database: Database, identity: Identity, said: Sequence[Statement]) -> None:
     before = {row[0]: row[3] for row in await database.rows(_NODES)}
     async with database.transaction() as connection:
-        resolved = await identity.resolve(connection, said)
+        resolved = await identity.resolve(connection, said, subjects(said))
     after = {row[0]: row[3] for row in await database.rows(_NODES)}
     for node, profile in resolved.profiles.items():
         assert after[node] == profile

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.conditions import Counter, counters, evaluate, parse, satisfies
+from profiles.conditions import Counter, counters, evaluate, lookup, parse, satisfies
 from profiles.conditions import Test as Comparison
 from profiles.fragment import Window
 
@@ -22,6 +22,9 @@ class History:
 
     events: list[tuple[str, int]]
     traits: dict[str, Any] = field(default_factory=dict)
+
+    def trait(self, name: str) -> Any:
+        return lookup(self.traits, name)
 
     def occurrences(self, event: str) -> int:
         return sum(1 for name, _ in self.events if name == event)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from cdp.events import SCHEMA, Event, Identifier
 from profiles import fragment
 from profiles.conditions import counters, parse
-from profiles.fragment import Active, Fragment
+from profiles.fragment import Fragment
 from profiles.model import join
 
 ORDERS = {"event": "order", "where": [{"property": "revenue", "gt": 5}], "within": "7d"}
-ACTIVE = [Active(7, next(counters(parse(ORDERS))))]
+KEPT = fragment.counting([(7, next(counters(parse(ORDERS))))])
 
 
 def event(number: int, kind: str, **fields: Any) -> Event:
@@ -27,13 +27,13 @@ def folded(events: list[Event]) -> Fragment:
     made = fragment.empty()
     for each in events:
         named = [Identifier("user_id", each.user_id)] if each.user_id else []
-        fragment.fold(made, each, named, ACTIVE)
+        fragment.fold(made, each, named, KEPT)
     return made
 
 
 def profile(*fragments: Fragment) -> Any:
     by_subject = {bytes((number,)): each for number, each in enumerate(fragments)}
-    return join(by_subject, ACTIVE, lambda namespace, value: True)
+    return join(by_subject, lambda namespace, value: True)
 
 
 def test_the_latest_value_of_a_trait_counts_not_the_last_to_arrive() -> None:
@@ -79,7 +79,7 @@ def test_a_window_keeps_the_newest_and_counts_all() -> None:
 
 def test_counters_that_nobody_asks_for_go() -> None:
     made = folded([event(1, "track", name="order", properties={"revenue": 9})])
-    fragment.keep_only(made, [])
+    fragment.keep_only(made, fragment.counting([]))
     assert made.windows == {}
 
 

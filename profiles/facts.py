@@ -1,0 +1,51 @@
+"""What conditions are evaluated on: a person's fragments as they lie, looked into where asked.
+
+Unifying a whole profile costs what the person amounts to; evaluating, only what is asked of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from heapq import merge
+from typing import Any
+
+from profiles.conditions import Counter, reach
+from profiles.fragment import Fragment, Register, Window
+
+
+class Facts:
+    """Several fragments as one, in any order. `numbers` are those of the counters, by key."""
+
+    __slots__ = ("_fragments", "_numbers")
+
+    def __init__(self, fragments: Sequence[Fragment], numbers: Mapping[str, str]) -> None:
+        self._fragments = fragments
+        self._numbers = numbers
+
+    def trait(self, name: str) -> Any:
+        """The latest value of a trait, by its name or by a dotted path into nested objects."""
+        return reach(self._latest, name)
+
+    def occurrences(self, event: str) -> int:
+        """How often an event ever happened."""
+        tallies = [each.events[event] for each in self._fragments if event in each.events]
+        return sum(tally.count for tally in tallies)
+
+    def window(self, counter: Counter) -> Window | None:
+        """The state of a counter; None when nothing ever matched it."""
+        number = self._numbers.get(counter.key)
+        if number is None:
+            return None
+        windows = [each.windows[number] for each in self._fragments if number in each.windows]
+        if len(windows) < 2:
+            return windows[0] if windows else None
+        newest = list(merge(*(window.newest for window in windows)))[-counter.newest :]
+        return Window(sum(window.count for window in windows), newest)
+
+    def _latest(self, name: str) -> Any:
+        best: Register | None = None
+        for each in self._fragments:
+            known = each.traits.get(name)
+            if known is not None and (best is None or best[:2] < known[:2]):
+                best = known
+        return best[2] if best else None
