@@ -12,6 +12,7 @@ from cdp import main
 from cdp.db import Database, named
 from cdp.instance import services
 from cdp.log.store import Record
+from cdp.processes import tune
 from cdp.replay import until_quiet
 from cdp.settings import Settings
 
@@ -20,6 +21,7 @@ _ALL = named('select "offset", subject, id, payload from events order by partiti
 
 def replay(data_dir: Path) -> Figure:
     """Over the log of a platform that runs; `verify` leaves its state alone."""
+    tune()
     settings = Settings(data_dir=data_dir)
     with services(settings) as running:
         return asyncio.run(_replay(settings, running.database_url))

@@ -30,14 +30,14 @@ from activation.stage import Activation, Permit, Ready
 from cdp import times
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
-from cdp.log.keyring import Keyring
+from cdp.log.keyring import Keyring, opened
 from cdp.log.store import Record, partition_of
 from cdp.people import People, unfolded_decisions
 from cdp.stream.stage import Unit
-from consent.model import Standing
+from consent.model import Standing, is_about_consent
 from identity import identifiers
-from identity.stage import Identity, Statement
-from profiles.stage import Foldable, Person, Profiles
+from identity.stage import Identity
+from profiles.stage import Person, Profiles
 from profiles.store import Recorded
 
 _ID = 16  # bytes of an event's id, and of a subject's
@@ -66,27 +66,26 @@ class Pipeline:
     async def on_events(self, unit: Unit, records: Sequence[Record]) -> None:
         """Agent 1, per subject: resolve identity → apply consent → fold the fragment."""
         connection = unit.connection
-        opened = await self.keyring.open_events(connection, records)
-        said = [Statement(each.event, identifiers.read(each.event)) for each in opened]
-        known = [(each, s.named) for each, s in zip(opened, said, strict=True) if s.named.subject]
-        subjects = {each.subject for each, _ in known}
-        resolved = await self.identity.resolve(connection, said, subjects)
-        await consent.apply(connection, [(each.subject, each.event) for each, _ in known])
-        foldable = [
-            Foldable(
-                each.event,
-                each.subject,
-                partition_of(each.subject, self.partitions),
-                named.identifiers,
-            )
-            for each, named in known
-        ]
-        await self.profiles.fold(connection, foldable)
+        boxes = await self.keyring.load(connection, {record.key for record in records})
+        homes = {subject: partition_of(subject, self.partitions) for subject in boxes}
+        folding = await self.profiles.begin(connection, homes)
+        said, decided, causes = self.identity.listen(), [], {}
+        for subject, event in opened(records, boxes):
+            named = identifiers.read(event)
+            if named.subject is None:
+                continue
+            said.hear(named, event)
+            if is_about_consent(event):
+                decided.append((subject, event))
+            folding.add(subject, event, named.identifiers)
+            causes[subject] = event.id
+        resolved = await self.identity.resolve(connection, said, causes)
+        await consent.apply(connection, decided)
+        await self.profiles.end(connection, folding)
         for profile in sorted(resolved.moved):
             unit.emit(TOUCHED, profile)
-        touched = {(resolved.profiles[e.subject], e.subject): e.event.id for e, _ in known}
-        for (profile, subject), event in touched.items():
-            unit.emit(TOUCHED, profile, event + subject)
+        for subject, event_id in causes.items():
+            unit.emit(TOUCHED, resolved.profiles[subject], event_id + subject)
 
     async def on_touched(self, unit: Unit, records: Sequence[Record]) -> None:
         """Agent 2, per profile: unify → evaluate segments → record entries and exits."""

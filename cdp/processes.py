@@ -81,4 +81,4 @@ def tune() -> None:
     """Collect garbage less often: most of what we make is short-lived and free of cycles."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(500_000, 20, 50)

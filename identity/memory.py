@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from cdp.events import Instant
+from cdp.events import Event, Instant
 from identity.graph import Edge, Node
 from identity.identifiers import Named
 
@@ -66,6 +66,21 @@ class Memory:
         for each in edges:
             self._known[_key(each)] = (each.first_seen, each.event)
         _make_room(self._known, self._size)
+
+
+class Said:
+    """What a chunk of events says about who is who, as far as it may be new."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.told: dict[Named, Evidence] = {}  # what is named, with the first event to name it
+
+    def hear(self, named: Named, event: Event) -> None:
+        """An event names these."""
+        at = event.at
+        if not self._memory.is_settled(named, at):
+            evidence = (at, event.id)
+            self.told[named] = min(evidence, self.told.get(named, evidence))
 
 
 def _key(edge: Edge) -> bytes:

@@ -10,20 +10,13 @@ from typing import NamedTuple
 import networkx as nx
 
 from cdp.db import Connection
-from cdp.events import Event, Identifier, Instant, ProfileId, SubjectId
+from cdp.events import Identifier, Instant, ProfileId, SubjectId
 from identity import store
 from identity.graph import Edge, Node, NodeId, earliest, edge
 from identity.identifiers import Named
-from identity.memory import Evidence, Memory, News
+from identity.memory import Evidence, Memory, News, Said
 from identity.model import Rules, profile_id, resolve_component
 from identity.store import Elder, Placed, Union
-
-
-class Statement(NamedTuple):
-    """An event and the identifiers and links read off it."""
-
-    event: Event
-    named: Named
 
 
 class Resolved(NamedTuple):
@@ -41,32 +34,25 @@ class Identity:
     rules: Rules
     memory: Memory = field(default_factory=Memory)
 
+    def listen(self) -> Said:
+        """Where a chunk's events are to be told to."""
+        return Said(self.memory)
+
     async def resolve(
-        self, connection: Connection, said: Iterable[Statement], subjects: Collection[SubjectId]
+        self, connection: Connection, said: Said, subjects: Collection[SubjectId]
     ) -> Resolved:
-        """Add what these events say about who is who, in the caller's transaction."""
-        told = self._unsettled(said)
-        facts = {named: self._facts(named, *evidence) for named, evidence in told.items()}
+        """Add what was said about who is who, in the caller's transaction."""
+        facts = {named: self._facts(named, *evidence) for named, evidence in said.told.items()}
         news = self.memory.news(*_joint(facts.values()))
         moved: set[ProfileId] = set()
         if any(news):
             _, news = await self._look(connection, news)
-            self._settle(facts, told)
+            self._settle(facts, said.told)
         if any(news):
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
             known, news = await self._look(connection, news)
             moved = await self._apply(connection, known, news)
         return Resolved(await store.profiles(connection, subjects), moved)
-
-    def _unsettled(self, said: Iterable[Statement]) -> dict[Named, Evidence]:
-        """What is named by events that may say something new, with the first to name it."""
-        told: dict[Named, Evidence] = {}
-        for event, named in said:
-            at = event.at
-            if not self.memory.is_settled(named, at):
-                evidence = (at, event.id)
-                told[named] = min(evidence, told.get(named, evidence))
-        return told
 
     def _facts(self, named: Named, at: Instant, event: bytes) -> News:
         nodes = {each: self._node(each, at) for each in named.identifiers}

@@ -7,22 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cdp.db import Connection
-from cdp.events import Event, Identifier, Instant, ProfileId, SubjectId
-from profiles import fragment, segments, store
+from cdp.events import Instant, ProfileId, SubjectId
+from profiles import segments, store
 from profiles.facts import Facts
+from profiles.folding import Folding
 from profiles.fragment import Counting
 from profiles.model import Definition, Profile, evaluate_all, join
 from profiles.shelf import Shelf
 from profiles.store import Change, Membership, Recorded
-
-
-class Foldable(NamedTuple):
-    """An event, whom it belongs to, where in the log it is, and the identifiers it carries."""
-
-    event: Event
-    subject: SubjectId
-    partition: int
-    identifiers: tuple[Identifier, ...]
 
 
 class Person(NamedTuple):
@@ -57,19 +49,14 @@ class Profiles:
     replaying: bool = False
     _current: _Current = _NOTHING
 
-    async def fold(self, connection: Connection, items: Sequence[Foldable]) -> None:
-        """Fold events into their subjects' fragments, in the caller's transaction."""
-        homes = {item.subject: item.partition for item in items}
+    async def begin(self, connection: Connection, homes: Mapping[SubjectId, int]) -> Folding:
+        """Lock and open the fragments of these subjects, each with its log partition."""
         kept = await self._kept(connection, sorted(set(homes.values())))
-        opened = await self.shelf.open(connection, homes, lock=True)
-        for event, subject, partition, identifiers in items:
-            folded = opened.get(subject)
-            if folded is None:
-                folded = opened[subject] = fragment.empty()
-            fragment.fold(folded, event, identifiers, kept[partition])
-        for subject, each in opened.items():
-            fragment.keep_only(each, kept[homes[subject]])
-        await self.shelf.seal(connection, opened)
+        return Folding(await self.shelf.open(connection, homes, lock=True), homes, kept)
+
+    async def end(self, connection: Connection, folding: Folding) -> None:
+        """Store what was folded."""
+        await self.shelf.seal(connection, folding.done())
 
     async def _kept(self, connection: Connection, partitions: Sequence[int]) -> dict[int, Counting]:
         """The counters kept in each log partition; in a replay all of them from the start."""

@@ -1,4 +1,4 @@
-"""`cdp status`, `cdp digest`, `cdp replay`, `cdp parked`: look at the state, and rebuild it."""
+"""`cdp status`, `cdp digest`, `cdp replay`: look at the state, and rebuild it."""
 
 from __future__ import annotations
 
@@ -67,8 +67,10 @@ async def _replay(*, verify: bool) -> bool:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from cdp import instance, main
+    from cdp.processes import tune
     from cdp.replay import until_quiet
 
+    tune()
     settings = Settings.from_env()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with instance.services(settings) as running, Progress(*columns, TimeElapsedColumn()) as bars:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cdp.db import Connection, Database, named
@@ -28,11 +28,10 @@ _CREATE = named(
 
 
 class Opened(NamedTuple):
-    """A fact from the log in clear, with its subject and that subject's key."""
+    """A fact from the log in clear, and its subject."""
 
     subject: SubjectId
     event: Event
-    box: Seal
 
 
 class Held(NamedTuple):
@@ -76,12 +75,7 @@ class Keyring:
 
     async def open_events(self, connection: Connection, records: Sequence[Record]) -> list[Opened]:
         """The facts in these records, in order; those whose key was destroyed are left out."""
-        boxes = await self.load(connection, (record.key for record in records))
-        return [
-            Opened(key, unpack_event(event_id, payload, boxes[key]), boxes[key])
-            for _, key, event_id, payload in records
-            if key in boxes
-        ]
+        return list(opened(records, await self.load(connection, (r.key for r in records))))
 
     def forget(self, subjects: Iterable[SubjectId]) -> None:
         """Drop what is remembered of these subjects: their key or their consent has changed."""
@@ -117,3 +111,11 @@ class Keyring:
         while len(self._held) > self._size:
             self._held.popitem(last=False)
         return found
+
+
+def opened(records: Iterable[Record], boxes: Mapping[SubjectId, Seal]) -> Iterator[Opened]:
+    """The facts in these records, one by one; those whose key is not among these are left out."""
+    for _, key, event_id, payload in records:
+        box = boxes.get(key)
+        if box is not None:
+            yield Opened(key, unpack_event(event_id, payload, box))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdp.db import Database, named
+from cdp.db import Connection, Database, named
 from cdp.events import SCHEMA, Event, Identifier
 from identity.graph import Edge, Node, earliest, edge
-from identity.identifiers import read
+from identity.identifiers import Named, read
 from identity.memory import Memory
 from identity.model import Rules, resolve
-from identity.stage import Identity, Statement
+from identity.stage import Identity, Resolved
 from tests.support.stores import Stores
 
 RULES = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
@@ -23,6 +23,11 @@ RULES = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
 
 def hashed(namespace: str, value: str) -> bytes:
     return f"{namespace[0]}:{value}".encode().ljust(16, b"_")
+
+
+class Statement(NamedTuple):
+    event: Event
+    named: Named
 
 
 def statement(number: int, kind: str, at: int, fields: dict[str, Any]) -> Statement:
@@ -113,21 +118,25 @@ def told(said: Sequence[Statement]) -> tuple[list[Node], list[Edge]]:
     return nodes, list(earliest(edges).values())
 
 
-def subjects(said: Sequence[Statement]) -> set[bytes]:
-    return {hashed(*each.named.subject) for each in said if each.named.subject}
+async def _told(connection: Connection, identity: Identity, said: Sequence[Statement]) -> Resolved:
+    heard = identity.listen()
+    for each in said:
+        heard.hear(each.named, each.event)
+    subjects = {hashed(*each.named.subject) for each in said if each.named.subject}
+    return await identity.resolve(connection, heard, subjects)
 
 
 async def _roll_back(database: Database, identity: Identity, said: Sequence[Statement]) -> None:
     with pytest.raises(ZeroDivisionError):
         async with database.transaction() as connection:
-            await identity.resolve(connection, said, subjects(said))
+            await _told(connection, identity, said)
             raise ZeroDivisionError
 
 
 async def _resolve(database: Database, identity: Identity, said: Sequence[Statement]) -> None:
     before = {row[0]: row[3] for row in await database.rows(_NODES)}
     async with database.transaction() as connection:
-        resolved = await identity.resolve(connection, said, subjects(said))
+        resolved = await _told(connection, identity, said)
     after = {row[0]: row[3] for row in await database.rows(_NODES)}
     for node, profile in resolved.profiles.items():
         assert after[node] == profile
