@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from cdp import main
 if TYPE_CHECKING:
     from cdp.instance import Running
     from cdp.settings import Settings
+
+_NICE = 5  # on a shared machine: what is sent must be durable before it must be fresh
 
 
 def serve_api(settings: Settings, running: Running) -> None:
@@ -37,6 +40,7 @@ def serve_api(settings: Settings, running: Running) -> None:
 
 async def run_worker(settings: Settings, running: Running) -> None:
     """The agents, until SIGTERM or SIGINT."""
+    os.nice(_NICE)
     core = main.assemble(settings, running)
     try:
         async with main.pipeline(core) as pipeline:
@@ -49,6 +53,7 @@ async def run_worker(settings: Settings, running: Running) -> None:
 
 async def run_scheduler(settings: Settings, running: Running) -> None:
     """Timers, retries and builds, until SIGTERM or SIGINT."""
+    os.nice(_NICE)
     core = main.assemble(settings, running)
     jobs = main.jobs(core)
     tune()

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from activation.schema import DestinationSchema
 from cdp import __version__
@@ -53,6 +54,10 @@ def create(
     app.include_router(health.router(parts, CollectorRegistry()))
     problems.install(app)
     openapi.install(app, FORMS)
-    app.add_middleware(Front, posts=collecting.posts())
-    app.add_middleware(CollectorCors)
+    behind = app.build_middleware_stack  # called once, before the first request
+
+    def in_front() -> ASGIApp:
+        return CollectorCors(Front(behind(), collecting.posts()))
+
+    app.build_middleware_stack = in_front  # type: ignore[method-assign]
     return app

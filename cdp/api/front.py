@@ -6,27 +6,25 @@ request and answering it. These addresses are fixed, so a look-up in a dictionar
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cdp.api import problems
+from cdp.collect.routes import Handler
 from cdp.errors import ProblemError, StoreUnavailable
 
 
 class Front:
-    """ASGI middleware; everything else goes on to the application behind it."""
+    """ASGI; everything else goes on to the application behind it."""
 
-    def __init__(
-        self, app: ASGIApp, posts: Mapping[str, Callable[[Request], Awaitable[Response]]]
-    ) -> None:
+    def __init__(self, app: ASGIApp, posts: Mapping[str, Handler]) -> None:
         self._app = app
         self._posts = posts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on. An error that is nobody's fault but ours is raised."""
+        """Answer, or pass on. An error that is nobody's fault but ours is raised, and answered."""
         handler = None
         if scope["type"] == "http" and scope["method"] == "POST":
             handler = self._posts.get(scope["path"])
@@ -38,4 +36,7 @@ class Front:
             response = await handler(request)
         except (ProblemError, StoreUnavailable) as error:
             response = problems.told(request, error, scope["path"])
+        except Exception as error:
+            await problems.unexpected(request, error, scope["path"])(scope, receive, send)
+            raise
         await response(scope, receive, send)

@@ -53,10 +53,14 @@ async def _http(request: Request, error: Exception) -> Response:
     return answer(request, error.status_code, title, str(error.detail), headers=headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+def unexpected(request: Request, error: Exception, route: str) -> Response:
     """A bug of ours; the server logs it with its trace, the caller gets no inside view."""
-    log.error("unexpected", route=_route(request), error=type(error).__name__)
+    log.error("unexpected", route=route, error=type(error).__name__)
     return answer(request, 500, "Internal error", "this is a fault of the platform; it is logged")
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return unexpected(request, error, _route(request))
 
 
 def _methods(request: Request) -> set[str]:

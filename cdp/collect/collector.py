@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,7 +61,7 @@ class Known(NamedTuple):
     source: Source | None
     key_hashes: list[bytes]  # of the write key, in each of its readings; empty: none was sent
     received_at: Instant
-    cause: uuid.UUID  # ids that a message lacks are derived from it, so that repeating is harmless
+    cause: Callable[[], uuid.UUID]  # ids that a message lacks come from it: repeating is harmless
 
 
 class Sorted(NamedTuple):
@@ -85,7 +86,7 @@ class Collector:
     async def take(self, body: Body, visit: Visit) -> list[Result]:
         """Returns when every message is durable, in the log or in quarantine."""
         key_hashes, source = await self._source(visit)
-        known = Known(visit, source, key_hashes, times.now(), uuid.uuid4())
+        known = Known(visit, source, key_hashes, times.now(), cache(uuid.uuid4))
         facts, refusals, results = self._sort(body, known)
         # A strict caller hears of every refusal itself; keeping it too would double it later.
         await self.appender.append(facts, () if visit.strict else refusals)
@@ -115,7 +116,7 @@ class Collector:
         )
         source = await self._first(kept.key_hashes)
         cause = uuid.UUID(bytes=refusal.ref)
-        known = Known(visit, source, kept.key_hashes, refusal.received_at, cause)
+        known = Known(visit, source, kept.key_hashes, refusal.received_at, lambda: cause)
         facts, refusals, results = self._sort(body, known)
         if len(results) == 1 and refusals:
             return results[0].problem
@@ -167,7 +168,7 @@ class Collector:
 
 
 def _derived(known: Known, number: int) -> uuid.UUID:
-    return uuid.uuid5(known.cause, str(number))
+    return uuid.uuid5(known.cause(), str(number))
 
 
 def _arrival(known: Known, envelope: Mapping[str, Any]) -> Arrival:

@@ -49,10 +49,11 @@ class Visitors:
         origin = headers.get("origin", "")
         policy = headers.get("x-ip-policy", "")
         ip = masked_ip(self.address(request), policy) if browser or origin else ""
+        query_key = request.query_params.get("writeKey") if request.scope["query_string"] else None
         return Visit(
             route=route,
             kind=kind,
-            keys=write_keys(body_key, headers, request.query_params.get("writeKey")),
+            keys=write_keys(body_key, headers, query_key),
             origin=origin,
             anonymous_id=decoded_anonymous_id(headers.get("anonymousid")),
             ip=ip,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-REST_SECONDS = 0.05
+REST_SECONDS = 0.1
 _LONGEST_WAIT = 1.0
 
 
