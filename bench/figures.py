@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import msgspec
 import psutil
+import uvloop
 
 from bench.load import Outcome, fire, request
 from bench.measure import Figure, accounted, database, until_handled
@@ -37,18 +38,29 @@ def define_segments(platform: Platform) -> None:
     platform.wait_quiet()
 
 
-def bodies(platform: Platform, events: int, name: str, people: int = PEOPLE) -> list[bytes]:
+_RUNS = itertools.count()  # message ids differ from run to run
+
+
+def bodies(platform: Platform, events: int, people: int = PEOPLE) -> list[bytes]:
     """Prepared requests of a batch each."""
     key = platform.keys["write_key"]
-    stream = itertools.islice(batches(people, BATCH, start=f"{name}-"), events // BATCH)
+    stream = itertools.islice(batches(people, BATCH, start=f"{next(_RUNS)}-"), events // BATCH)
     return [request("/v1/batch", body, host="bench", key=key) for body in stream]
+
+
+def fill(platform: Platform, events: int) -> None:
+    """Store so many events, of ten times as many people."""
+    step = min(events, 100_000)
+    for _ in range(0, events, step):
+        play(platform, iter(bodies(platform, step, people=10 * PEOPLE)), connections=8)
+        until_handled(platform)
 
 
 def play(
     platform: Platform, requests: Iterator[bytes], *, connections: int, rate: float = 0.0
 ) -> Outcome:
     """Send them; every answer must be a 200."""
-    outcome = asyncio.run(
+    outcome = uvloop.run(
         fire("127.0.0.1", platform.port, requests, connections=connections, rate=rate)
     )
     assert set(outcome.statuses) == {200}, outcome.statuses
@@ -57,7 +69,7 @@ def play(
 
 def ingest(platform: Platform, events: int = 150_000) -> Figure:
     """Durable ingest in batches of 100, beside COPY of the rows that it stored."""
-    requests = bodies(platform, events, "ingest")
+    requests = bodies(platform, events)
     with accounted(platform, events) as spent:
         outcome = play(platform, iter(requests), connections=8)
     rate = events / outcome.seconds
@@ -98,7 +110,7 @@ def single(platform: Platform, count: int = 30_000) -> Figure:
     key = platform.keys["write_key"]
     requests = [
         request(f"/v1/{message['type']}", msgspec.json.encode(message), host="bench", key=key)
-        for message in itertools.islice(messages(PEOPLE, start="single-"), count)
+        for message in itertools.islice(messages(PEOPLE, start=f"{next(_RUNS)}-"), count)
     ]
     with accounted(platform, count) as spent:
         outcome = play(platform, iter(requests), connections=32)
@@ -120,7 +132,7 @@ def single(platform: Platform, count: int = 30_000) -> Figure:
 
 def sustained(platform: Platform, events: int = 200_000) -> Figure:
     """From the first request to the last membership readable, as fast as it goes."""
-    requests = bodies(platform, events, "sustained")
+    requests = bodies(platform, events)
     with accounted(platform, events) as spent:
         started = time.perf_counter()
         outcome = play(platform, iter(requests), connections=4)
@@ -137,7 +149,7 @@ def sustained(platform: Platform, events: int = 200_000) -> Figure:
 
 def latency(platform: Platform, rate: int = 3_500, seconds: int = 30) -> Figure:
     """From HTTP to membership readable, by probes through the API, while a load goes on."""
-    requests = bodies(platform, rate * seconds, "latency")
+    requests = bodies(platform, rate * seconds)
     delays: list[float] = []
 
     async def both() -> Outcome:
@@ -147,7 +159,7 @@ def latency(platform: Platform, rate: int = 3_500, seconds: int = 30) -> Figure:
         await _probe(platform, load, delays)
         return await load
 
-    outcome = asyncio.run(both())
+    outcome = uvloop.run(both())
     delays.sort()
     p99 = delays[int(0.99 * len(delays))]
     return Figure(

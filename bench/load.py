@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 
 @dataclass(slots=True)
@@ -13,7 +14,6 @@ class Outcome:
     """What a run of requests came to."""
 
     seconds: float = 0.0
-    answered: int = 0
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
 
@@ -32,54 +32,75 @@ def request(path: str, body: bytes, *, host: str, key: str) -> bytes:
     return head.encode() + body
 
 
+class _Connection(asyncio.Protocol):
+    """Sends the next request when the last one is answered, and due."""
+
+    def __init__(self, requests: Iterator[tuple[float, bytes]], outcome: Outcome) -> None:
+        self._requests = requests
+        self._outcome = outcome
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._data = b""
+        self._begun = 0.0
+        self.done: asyncio.Future[None] = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._next()
+
+    def _next(self) -> None:
+        due, payload = next(self._requests, (0.0, b""))
+        now = time.perf_counter()
+        self._begun = due or now
+        if not payload:
+            self.done.set_result(None)
+            assert self._transport is not None
+            self._transport.close()
+        elif due > now:
+            self._loop.call_later(due - now, self._send, payload)
+        else:
+            self._send(payload)
+
+    def _send(self, payload: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(payload)
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        head, separator, body = self._data.partition(b"\r\n\r\n")
+        if separator and len(body) >= _length(head):
+            status = int(head[9:12])
+            self._data = b""
+            self._outcome.statuses[status] = self._outcome.statuses.get(status, 0) + 1
+            self._outcome.latencies.append(time.perf_counter() - self._begun)
+            self._next()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionError("the server hung up"))
+
+
+def _length(head: bytes) -> int:
+    lowered = head.lower()
+    start = lowered.index(b"content-length:") + 15
+    return int(lowered[start:].partition(b"\r\n")[0])
+
+
 async def fire(
-    host: str,
-    port: int,
-    requests: Iterator[bytes],
-    *,
-    connections: int,
-    seconds: float = float("inf"),
-    rate: float = 0.0,
+    host: str, port: int, requests: Iterator[bytes], *, connections: int, rate: float = 0.0
 ) -> Outcome:
-    """Send requests until they or the time run out; `rate` per second spaces them (open loop)."""
+    """Send every request; `rate` per second spaces them, whether answers come or not."""
     outcome = Outcome()
     started = time.perf_counter()
-    sent = 0
-
-    async def connection() -> None:
-        nonlocal sent
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            for payload in requests:
-                now = time.perf_counter()
-                if now - started >= seconds:
-                    return
-                if rate:
-                    due = started + sent / rate
-                    sent += 1
-                    if due > now:
-                        await asyncio.sleep(due - now)
-                    begun = due
-                else:
-                    begun = now
-                writer.write(payload)
-                status = await _answer(reader)
-                outcome.latencies.append(time.perf_counter() - begun)
-                outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
-                outcome.answered += 1
-        finally:
-            writer.close()
-
-    await asyncio.gather(*(connection() for _ in range(connections)))
+    if rate:
+        timed = ((started + number / rate, each) for number, each in enumerate(requests))
+    else:
+        timed = ((0.0, each) for each in requests)
+    loop = asyncio.get_running_loop()
+    opened = [
+        await loop.create_connection(lambda: _Connection(timed, outcome), host, port)
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*(connection.done for _, connection in opened))
     outcome.seconds = time.perf_counter() - started
     return outcome
-
-
-async def _answer(reader: asyncio.StreamReader) -> int:
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = int(head[9:12])
-    for line in head.split(b"\r\n"):
-        if line[:15].lower() == b"content-length:":
-            await reader.readexactly(int(line[15:]))
-            break
-    return status

@@ -82,9 +82,11 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
+            hide_parameters=True,  # an error that is logged says nothing of anybody
             connect_args={"cursor_factory": BinaryCursor, "connect_timeout": 5, **options},
             json_serializer=lambda value: msgspec.json.encode(value).decode(),
         )
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         adapters = self._engine.dialect._psycopg_adapters_map  # type: ignore[attr-defined]
         adapters.register_dumper(list, ListDumper)
 
@@ -93,6 +95,13 @@ class Database:
         """One transaction: commits on leaving, rolls back on any exception."""
         with translated():
             async with self._engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Connection]:
+        """A connection on which every statement commits by itself: for single ones."""
+        with translated():
+            async with self._single.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -119,8 +128,8 @@ class Database:
             await connection.close()
 
     async def rows(self, statement: TextClause, **values: object) -> Sequence[Row]:
-        """Run one statement in a transaction of its own and return what it gives."""
-        async with self.transaction() as connection:
+        """Run one statement and return what it gives."""
+        async with self.autocommit() as connection:
             result: CursorResult[Any] = await connection.execute(statement, values)
             return result.fetchall() if result.returns_rows else ()
 

@@ -109,7 +109,7 @@ def application(settings: Settings, core: Core) -> FastAPI:
         sources=keys.Sources(core.database),
         digest=core.vault.digest,
         subject_of=lambda event: subject_of(core.vault, event),
-        carries_consent=lambda event: bool(consent_model.decisions(event)),
+        says_consent=consent_model.is_about_consent,
         strict_keys=settings.strict_keys,
     )
     visitors = Visitors(filter(None, settings.trusted_proxies.split(",")))

@@ -19,7 +19,7 @@ from cdp.errors import Conflict, NotFound
 from cdp.events import SCHEMA, Event, Identifier, ProfileId
 from cdp.forms import load
 from cdp.log import store as log_store
-from cdp.log.appender import Fact
+from cdp.log.appender import fact_of
 from cdp.people import unfolded_decisions
 from consent.model import Decision, Purpose, decisions, standing
 from consent.schema import DecisionSchema, PurposeSchema
@@ -103,8 +103,8 @@ class Consent:
             await refs.known_purpose(connection, loaded["purpose"])
             who = await _identifier(self.parts, connection, request.path_params["ref"])
         event = _fact(self.parts, who, loaded)
-        fact = Fact(event, self.parts.vault.subject(*who), consent=True)
-        await self.parts.appender.append([fact])
+        subject = self.parts.vault.subject(*who)
+        await self.parts.appender.append([fact_of(event, subject, consent=True)])
         told = {"purpose": loaded["purpose"], "state": loaded["state"]}
         return pages.json(told | {"at": times.iso(event.at), "fact": event.id.hex()})
 

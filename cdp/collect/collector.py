@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from cdp.collect.normalise import Arrival, Refused, normalise
 from cdp.collect.wire import Body, Envelope, Wire, parse
 from cdp.errors import Forbidden, Invalid, Unauthorized
 from cdp.events import Event, Instant, SubjectId, mapping
-from cdp.log.appender import Appender, Fact
+from cdp.log.appender import Appender, Fact, fact_of
 from cdp.log.quarantine import Refusal
 
 
@@ -61,7 +61,7 @@ class Known(NamedTuple):
     source: Source | None
     key_hashes: list[bytes]  # of the write key, in each of its readings; empty: none was sent
     received_at: Instant
-    cause: Callable[[], uuid.UUID]  # ids that a message lacks come from it: repeating is harmless
+    cause: bytes  # 16; ids that a message lacks are derived from it: repeating is harmless
 
 
 class Sorted(NamedTuple):
@@ -80,13 +80,13 @@ class Collector:
     sources: Sources
     digest: Callable[[bytes], bytes]
     subject_of: Callable[[Event], SubjectId]
-    carries_consent: Callable[[Event], bool]
+    says_consent: Callable[[Event], bool]
     strict_keys: bool = False
 
     async def take(self, body: Body, visit: Visit) -> list[Result]:
         """Returns when every message is durable, in the log or in quarantine."""
         key_hashes, source = await self._source(visit)
-        known = Known(visit, source, key_hashes, times.now(), cache(uuid.uuid4))
+        known = Known(visit, source, key_hashes, times.now(), os.urandom(16))
         facts, refusals, results = self._sort(body, known)
         # A strict caller hears of every refusal itself; keeping it too would double it later.
         await self.appender.append(facts, () if visit.strict else refusals)
@@ -115,8 +115,7 @@ class Collector:
             ip_policy=kept.ip_policy,
         )
         source = await self._first(kept.key_hashes)
-        cause = uuid.UUID(bytes=refusal.ref)
-        known = Known(visit, source, kept.key_hashes, refusal.received_at, lambda: cause)
+        known = Known(visit, source, kept.key_hashes, refusal.received_at, refusal.ref)
         facts, refusals, results = self._sort(body, known)
         if len(results) == 1 and refusals:
             return results[0].problem
@@ -146,17 +145,18 @@ class Collector:
         done = Sorted([], [], [])
         for number, message in enumerate(body.messages):
             try:
-                fact = self._fact(message, arrival, known, number)
+                event = self._event(message, arrival, known, number)
             except Refused as refused:
                 kept = _kept(message, body.envelope.fields, known)
                 done.refusals.append(_refusal(kept, refused, known, number))
                 done.results.append(Result(str(message.fields.get("messageId", "")), str(refused)))
             else:
-                done.facts.append(fact)
-                done.results.append(Result(fact.event.message_id, ""))
+                says_consent = self.says_consent(event)
+                done.facts.append(fact_of(event, self.subject_of(event), consent=says_consent))
+                done.results.append(Result(event.message_id, ""))
         return done
 
-    def _fact(self, message: Wire, arrival: Arrival, known: Known, number: int) -> Fact:
+    def _event(self, message: Wire, arrival: Arrival, known: Known, number: int) -> Event:
         if message.problem:
             raise Refused(message.field, message.problem)
         event = normalise(
@@ -164,11 +164,11 @@ class Collector:
         )
         if known.source is None:
             raise Refused("writeKey", "is missing or unknown; create it with `cdp keys create`")
-        return Fact(event, self.subject_of(event), self.carries_consent(event))
+        return event
 
 
 def _derived(known: Known, number: int) -> uuid.UUID:
-    return uuid.uuid5(known.cause(), str(number))
+    return uuid.uuid5(uuid.UUID(bytes=known.cause), str(number))
 
 
 def _arrival(known: Known, envelope: Mapping[str, Any]) -> Arrival:

@@ -15,12 +15,13 @@ from sqlalchemy.exc import IntegrityError
 
 from cdp.db import Database, named
 from cdp.errors import Overloaded, StoreUnavailable
-from cdp.events import Box, Event, SubjectId
+from cdp.events import Event, Instant, SubjectId
 from cdp.log import quarantine, store
-from cdp.log.codec import pack_event
+from cdp.log.codec import plain_event
 from cdp.log.keyring import Held, Keyring
 from cdp.log.quarantine import Refusal
 from cdp.log.store import Sealed
+from cdp.log.vault import Seal
 
 _RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5)
 _GROUP = 2000  # entries in one transaction
@@ -37,11 +38,22 @@ log = structlog.get_logger(__name__)
 
 
 class Fact(NamedTuple):
-    """An event, the subject it belongs to, and whether it carries consent decisions."""
+    """An event on its way into the log: encoded at once, while it is warm, to be sealed later."""
 
-    event: Event
+    id: bytes
     subject: SubjectId
-    consent: bool
+    source: int
+    at: Instant
+    received_at: Instant
+    plain: bytes
+    event: Event | None  # kept where it says something of consent: the gate looks into it
+
+
+def fact_of(event: Event, subject: SubjectId, *, consent: bool) -> Fact:
+    """The fact that an event is; `consent` tells whether it says anything of that."""
+    plain = plain_event(event)
+    kept = event if consent else None
+    return Fact(event.id, subject, event.source, event.at, event.received_at, plain, kept)
 
 
 class Bounds(NamedTuple):
@@ -155,7 +167,11 @@ class Appender:
         held = await self._keyring.ensure(self._database, (fact.subject for fact in facts))
         passed = [self._passed(fact, held[fact.subject]) for fact in facts]
         sealed = [_sealed(fact, held[fact.subject].box) for fact in passed if fact is not None]
-        stopped = [f.event.source for f, p in zip(facts, passed, strict=True) if p is None]
+        stopped = [f.source for f, p in zip(facts, passed, strict=True) if p is None]
+        if not refusals and not stopped:  # as a rule: one call, that commits by itself
+            async with self._database.autocommit() as connection:
+                await store.append(connection, sealed, self._partitions)
+            return
         async with self._database.transaction() as connection:
             if refusals:
                 await quarantine.add(connection, self._keyring.vault, refusals)
@@ -164,20 +180,16 @@ class Appender:
             if sealed:
                 await store.append(connection, sealed, self._partitions)
 
-    def _passed(self, fact: Fact, held: Held) -> Fact | None:
+    def _passed(self, told: Fact, held: Held) -> Fact | None:
         """The collection gate: without a basis nothing of an event is stored but that it was."""
-        event = self._gate(fact.event, held.collect)
-        return None if event is None else fact._replace(event=event)
+        if told.event is None:
+            return told if held.collect else None
+        event = self._gate(told.event, held.collect)
+        if event is None or event is told.event:
+            return told if event else None
+        return fact_of(event, told.subject, consent=True)
 
 
-def _sealed(fact: Fact, box: Box) -> Sealed:
-    event = fact.event
-    return Sealed(
-        event.id,
-        fact.subject,
-        event.source,
-        event.at,
-        event.received_at,
-        fact.consent,
-        pack_event(event, box),
-    )
+def _sealed(told: Fact, box: Seal) -> Sealed:
+    payload = box.seal(told.plain, told.id)
+    return Sealed(*told[:5], told.event is not None, payload)

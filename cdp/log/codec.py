@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from cdp.events import Box, Event, decode, encode
+from cdp.log.compression import compress
 
 
-def pack_event(event: Event, box: Box) -> bytes:
-    """The payload column of the log."""
-    return box.pack(encode(event), event.id)
+def plain_event(event: Event) -> bytes:
+    """What is sealed to be the payload column of the log."""
+    return compress(encode(event))
 
 
 def unpack_event(event_id: bytes, payload: bytes, box: Box) -> Event:

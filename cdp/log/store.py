@@ -1,42 +1,22 @@
-"""The log's SQL: append with dense offsets, read back, and the outbox of internal topics.
+"""The log's SQL: append, read back, and the outbox of internal topics.
 
 A head row per partition is locked in sorted order and bumped in the transaction of the insert,
-so offsets have no gaps and become visible in order.
+so offsets have no gaps and become visible in order; `append_events` is among the migrations.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from cdp.db import Connection, named
 from cdp.events import EVENTS, Instant, SubjectId
 
-_LOCK_HEADS = named(
+_APPEND = named(
     """
-    select partition, next_offset from heads
-     where topic = :topic and partition = any(:partitions)
-     order by partition for update
-    """
-)
-_KNOWN = named("select id from events where id = any(:ids)")
-_WRITE = named(
-    """
-    with stored as (
-        insert into events
-               (partition, "offset", id, subject, source, at, received_at, consent, payload)
-        select p, o, i, s, src, to_timestamp(a / 1e6), to_timestamp(r / 1e6), c, x
-          from unnest(cast(:partitions as int[]), cast(:offsets as bigint[]),
-                      cast(:ids as bytea[]), cast(:subjects as bytea[]), cast(:sources as int[]),
-                      cast(:ats as bigint[]), cast(:received as bigint[]),
-                      cast(:consents as bool[]), cast(:payloads as bytea[]))
-               u(p, o, i, s, src, a, r, c, x)),
-    moved as (
-        update heads h set next_offset = u.o
-          from unnest(cast(:homes as int[]), cast(:ends as bigint[])) u(p, o)
-         where h.topic = :topic and h.partition = u.p)
-    select pg_notify('cdp', :topic)
+    select append_events(cast(:partitions as int[]), :ids, :subjects, cast(:sources as int[]),
+                         :ats, :received, :consents, :payloads)
     """
 )
 _EMIT = named(
@@ -130,37 +110,17 @@ def partition_of(key: bytes, partitions: int) -> int:
     return zlib.crc32(key) % partitions
 
 
-async def append(connection: Connection, facts: Sequence[Sealed], partitions: int) -> int:
-    """Store what is not stored yet, in the caller's transaction; returns how many were new."""
-    homes = sorted({partition_of(fact.subject, partitions) for fact in facts})
-    heads = {"topic": EVENTS, "partitions": homes}
-    rows = await connection.execute(_LOCK_HEADS, heads)
-    next_offset: dict[int, int] = {row[0]: row[1] for row in rows}
-    # Under the heads' lock nobody else can add to these partitions: what is absent stays absent.
-    seen = await connection.execute(_KNOWN, {"ids": [fact.id for fact in facts]})
-    known = {event_id for (event_id,) in seen}
-    fresh: list[tuple[int, int, Sealed]] = []
+async def append(connection: Connection, facts: Iterable[Sealed], partitions: int) -> int:
+    """Store what is not stored yet; returns how many were new."""
+    once: dict[bytes, Sealed] = {}
     for fact in facts:
-        if fact.id in known:
-            continue
-        known.add(fact.id)
-        home = partition_of(fact.subject, partitions)
-        fresh.append((home, next_offset[home], fact))
-        next_offset[home] += 1
-    if fresh:
-        ends = {"homes": list(next_offset), "ends": list(next_offset.values())}
-        await connection.execute(_WRITE, {"topic": EVENTS, **ends, **_columns(fresh)})
-    return len(fresh)
-
-
-def _columns(fresh: Sequence[tuple[int, int, Sealed]]) -> dict[str, list[object]]:
+        once.setdefault(fact.id, fact)
+    rows = once.values()
+    columns = zip(*rows, strict=True)
     names = ("ids", "subjects", "sources", "ats", "received", "consents", "payloads")
-    columns = zip(*(fact for _, _, fact in fresh), strict=True)
-    return {
-        "partitions": [home for home, _, _ in fresh],
-        "offsets": [offset for _, offset, _ in fresh],
-        **{name: list(column) for name, column in zip(names, columns, strict=True)},
-    }
+    values = {name: list(column) for name, column in zip(names, columns, strict=True)}
+    values["partitions"] = [partition_of(row.subject, partitions) for row in rows]
+    return int((await connection.execute(_APPEND, values)).scalar_one())
 
 
 async def emit(connection: Connection, messages: Iterable[Message], partitions: int) -> None:

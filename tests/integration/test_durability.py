@@ -13,7 +13,7 @@ from cdp.collect import keys
 from cdp.db import Database, named
 from cdp.events import SCHEMA, Event
 from cdp.instance import Running
-from cdp.log.appender import Appender, Bounds, Fact
+from cdp.log.appender import Appender, Bounds, Fact, fact_of
 from cdp.log.keyring import Keyring
 from cdp.main import assemble
 from tests.conftest import Api, Instance
@@ -83,7 +83,7 @@ async def test_writers_race_for_the_same_ids_under_different_subjects(
 
     def facts(who: str, numbers: range) -> list[Fact]:
         return [
-            Fact(
+            fact_of(
                 Event(SCHEMA, "page", vault.digest(b"%d" % n), 1, str(n), n, n, anonymous_id=who),
                 vault.subject("anonymous_id", f"{who} {n}"),
                 consent=False,

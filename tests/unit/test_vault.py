@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cdp.errors import Unreadable
 from cdp.events import SCHEMA, Event
-from cdp.log.codec import pack_event, unpack_event
+from cdp.log.codec import plain_event, unpack_event
 from cdp.log.vault import Vault
 
 VAULT, OTHER = Vault(b"\x01" * 32), Vault(b"\x02" * 32)
@@ -74,7 +74,7 @@ def test_lookups_depend_on_the_master_key_and_keep_names_apart() -> None:
 
 def test_an_event_opens_only_as_itself() -> None:
     event = Event(SCHEMA, "track", b"i" * 16, 1, "m", 5, 6, "Bought", properties={"a": [1, None]})
-    payload = pack_event(event, SEAL)
+    payload = SEAL.seal(plain_event(event), event.id)
     assert unpack_event(event.id, payload, SEAL) == event
     with pytest.raises(Unreadable):
         unpack_event(b"j" * 16, payload, SEAL)
