@@ -7,7 +7,6 @@ instant t up to, and not including, t + w.
 
 from __future__ import annotations
 
-import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,15 +16,9 @@ import msgspec
 
 from cdp.events import Instant
 from cdp.times import parse_duration
+from profiles.comparing import Test, lookup, satisfies, tests_in
 
 LEAST_NEWEST = 16  # instants a window keeps at least, so that small changes need no new counter
-
-
-class Test(NamedTuple):
-    """One comparison: `("gte", 30)`."""
-
-    op: str
-    value: Any
 
 
 class Filter(NamedTuple):
@@ -122,8 +115,8 @@ def parse(where: Mapping[str, Any]) -> Condition:
     if "not" in where:
         return Not(parse(where["not"]))
     if "trait" in where:
-        return Trait(where["trait"], _tests(where))
-    tests = _tests(where.get("count", {})) or (Test("gte", 1),)
+        return Trait(where["trait"], tests_in(where))
+    tests = tests_in(where.get("count", {})) or (Test("gte", 1),)
     within = parse_duration(where["within"]) if "within" in where else None
     filters = where.get("where", [])
     needed = None
@@ -137,7 +130,7 @@ def counter(event: str, filters: list[dict[str, Any]], newest: int) -> Counter:
     """What counts this event under these filters."""
     plain = {"event": event, "where": filters, "newest": newest}
     key = msgspec.json.encode(plain, order="deterministic").decode()
-    parsed = tuple(Filter(each["property"], _tests(each)) for each in filters)
+    parsed = tuple(Filter(each["property"], tests_in(each)) for each in filters)
     return Counter(key, event, parsed, newest)
 
 
@@ -208,79 +201,6 @@ def _in_window(
 def matches(filters: tuple[Filter, ...], properties: Mapping[str, Any]) -> bool:
     """Whether an event's properties satisfy every filter."""
     return all(satisfies(lookup(properties, name), tests) for name, tests in filters)
-
-
-def lookup(values: Mapping[str, Any], name: str) -> Any:
-    """A value by name, or by dotted path into nested objects; None when there is none."""
-    return reach(values.get, name)
-
-
-def reach(get: Callable[[str], Any], name: str) -> Any:
-    """What `get` has under a whole name, else under the first part of a dotted path, and so on."""
-    found = get(name)
-    if found is not None or "." not in name:
-        return found
-    first, *parts = name.split(".")
-    found = get(first)
-    for part in parts:
-        if not isinstance(found, Mapping) or part not in found:
-            return None
-        found = found[part]
-    return found
-
-
-def satisfies(value: Any, tests: tuple[Test, ...]) -> bool:
-    """Whether a value passes every test. A missing value is only `ne` something or `exists: false`.
-
-    Values of different kinds are never equal and never ordered: 1 is not "1" and not true.
-    """
-    for op, wanted in tests:  # noqa: SIM110 - a loop is twice as fast as all() here
-        if not _OPERATORS[op](value, wanted):
-            return False
-    return True
-
-
-def _equal(value: Any, wanted: Any) -> bool:
-    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
-
-
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def test(value: Any, wanted: Any) -> bool:
-        if isinstance(value, bool) or isinstance(wanted, bool):
-            return False
-        numbers = isinstance(value, int | float) and isinstance(wanted, int | float)
-        texts = isinstance(value, str) and isinstance(wanted, str)
-        return (numbers or texts) and compare(value, wanted)
-
-    return test
-
-
-def _contains(value: Any, wanted: Any) -> bool:
-    if isinstance(value, str):
-        return isinstance(wanted, str) and wanted in value
-    return isinstance(value, list) and any(_equal(each, wanted) for each in value)
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": _equal,
-    "ne": lambda value, wanted: not _equal(value, wanted),
-    "in": lambda value, wanted: any(_equal(value, each) for each in wanted),
-    "gt": _ordered(operator.gt),
-    "gte": _ordered(operator.ge),
-    "lt": _ordered(operator.lt),
-    "lte": _ordered(operator.le),
-    "contains": _contains,
-    "exists": lambda value, wanted: (value is not None) is wanted,
-}
-OPERATORS = tuple(_OPERATORS)
-
-
-def _tests(where: Mapping[str, Any]) -> tuple[Test, ...]:
-    return tuple(Test(op, _frozen(where[op])) for op in OPERATORS if op in where)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _newest(tests: tuple[Test, ...]) -> int:

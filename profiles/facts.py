@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from heapq import merge
 from typing import Any
 
-from profiles.conditions import Counter, reach
+from profiles.comparing import reach
+from profiles.conditions import Counter
 from profiles.fragment import Fragment, Register, Window
 
 

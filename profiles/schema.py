@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Flag, Form, WholeNumber, Written
-from profiles.conditions import OPERATORS
+from profiles.comparing import OPERATORS
 
 MAX_DEPTH = 16
 MAX_CONDITIONS = 200  # in all

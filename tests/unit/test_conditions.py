@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.conditions import Counter, counters, evaluate, lookup, parse, satisfies
-from profiles.conditions import Test as Comparison
+from profiles.comparing import Test as Comparison
+from profiles.comparing import lookup, satisfies
+from profiles.conditions import Counter, counters, evaluate, parse
 from profiles.fragment import Window
 
 S = 1_000_000
