@@ -178,18 +178,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
     def _to_message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
         offset = chunk.parts[tp.partition][-1].offset
         return ConsumerMessage(
-            tp.topic,
-            tp.partition,
-            offset,
-            time.time(),
-            0,
-            [],
-            None,
-            chunk,
-            None,
-            0,
-            0,
-            tp,
+            *(tp.topic, tp.partition, offset, time.time(), 0, [], None, chunk, None, 0, 0, tp),
             generation_id=self._generation,
         )
 
