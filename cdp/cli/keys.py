@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 from typing import Annotated
 
@@ -12,6 +13,13 @@ from cdp.errors import ConfigurationError
 from cdp.settings import Settings
 
 
+class Which(enum.StrEnum):
+    """The two keys that every platform has from the start."""
+
+    WRITE = "write"
+    API = "api"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     keys = typer.Typer(help="Write keys for sources, API keys for operators.")
@@ -19,6 +27,8 @@ def register(app: typer.Typer) -> None:
 
     @keys.command()
     def show(
+        which: Annotated[Which | None, typer.Argument(help="Only this one, bare.")] = None,
+        *,
         as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     ) -> None:
         """Show the keys minted at the first start. Others are stored as hashes only."""
@@ -30,6 +40,8 @@ def register(app: typer.Typer) -> None:
             raise ConfigurationError(f"no keys in {settings.data_dir}: start with `cdp up` first")
         if as_json:
             typer.echo(json.dumps(found))
+        elif which:
+            typer.echo(found[f"{which.value}_key"])
         else:
             typer.echo(f"write key  {found['write_key']}\nAPI key    {found['api_key']}")
 
