@@ -16,8 +16,8 @@ def configure(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+            structlog.processors.format_exc_info,  # frames without their values: those are people's
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
             if sys.stderr.isatty()
             else structlog.processors.LogfmtRenderer(),
         ],

@@ -40,6 +40,12 @@ class Settings:
     )
     log_level: str = field(default="info", metadata={"doc": "debug, info, warning or error"})
 
+    @property
+    def base_url(self) -> str:
+        """Where the API answers, as seen from this machine."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read `CDP_*`; raises ConfigurationError naming the variable and what it takes."""

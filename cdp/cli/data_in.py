@@ -85,7 +85,6 @@ def _job(wanted: _Wanted, settings: Settings) -> Job:
     from cdp.importing.cursor import Cursor
     from cdp.importing.mapping import CALLS
     from cdp.importing.play import Job
-    from cdp.importing.target import base_url
     from cdp.instance import read_keys
 
     map_ = maps.find(wanted.map) if wanted.map else CALLS
@@ -94,7 +93,7 @@ def _job(wanted: _Wanted, settings: Settings) -> Job:
         raise ConfigurationError(
             f"no keys in {settings.data_dir}: give --write-key, or set CDP_DATA_DIR"
         )
-    url = wanted.url.rstrip("/") or base_url(settings)
+    url = wanted.url.rstrip("/") or settings.base_url
     target = f"{url} {hashed(key).hex()}"
     cursor = Cursor.of(settings.data_dir, wanted.file, map_, target)
     if wanted.restart:

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import httpx
 
 from cdp.errors import ConfigurationError, ServiceFailed
-from cdp.importing.target import base_url
 from cdp.instance import read_keys
 from cdp.services.server import die_with_parent, free_port, is_locked
 from cdp.settings import Settings
@@ -47,7 +46,7 @@ def own(settings: Settings) -> Settings:
 def running(settings: Settings) -> Iterator[Home]:
     """A platform in the demo's data directory, for as long as the block lasts."""
     if is_locked(settings.data_dir / "postgres18"):
-        url = base_url(settings)
+        url = settings.base_url
         if not _is_ready(url):
             raise ConfigurationError(
                 f"a platform runs in {settings.data_dir}, but does not answer at {url}: "
@@ -62,7 +61,7 @@ def running(settings: Settings) -> Iterator[Home]:
     process = _start(settings)
     try:
         _wait_until_ready(settings, process)
-        yield _home(settings, base_url(settings), started=True)
+        yield _home(settings, settings.base_url, started=True)
     finally:
         process.terminate()
         try:
@@ -89,7 +88,7 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
 
 def _wait_until_ready(settings: Settings, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not _is_ready(base_url(settings)):
+    while not _is_ready(settings.base_url):
         if process.poll() is not None or time.monotonic() > deadline:
             tail = _log(settings).read_text(errors="replace")[-800:]
             raise ServiceFailed(f"the platform did not start; {_log(settings)} ends with\n{tail}")
@@ -109,7 +108,7 @@ def _is_ready(url: str) -> bool:
 
 def _is_taken(settings: Settings) -> bool:
     try:
-        httpx.get(base_url(settings), timeout=2.0, trust_env=False)
+        httpx.get(settings.base_url, timeout=2.0, trust_env=False)
     except httpx.ConnectError:
         return False
     except httpx.TransportError:

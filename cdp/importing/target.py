@@ -9,17 +9,10 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from cdp.errors import StoreUnavailable
-from cdp.settings import Settings
 
 _BUSY = ("cdp_lag", "cdp_building", "cdp_pending")
 _POLL_SECONDS = 0.2
 _PATIENCE = 120.0  # seconds without the number going down
-
-
-def base_url(settings: Settings) -> str:
-    """Where a platform with these settings answers, as seen from this machine."""
-    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def gauges(url: str) -> dict[str, float]:
