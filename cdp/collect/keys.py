@@ -8,7 +8,7 @@ import hashlib
 import secrets
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cdp.db import Connection, Database, named
@@ -18,7 +18,10 @@ _TTL = 30.0  # seconds until a cached key is looked up again
 
 _SOURCES = named("select id, name, key_hash, origins from sources where revoked_at is null")
 _ADD_SOURCE = named(
-    "insert into sources (name, key_hash) values (:name, :hash) on conflict do nothing returning id"
+    """
+    insert into sources (name, key_hash, origins) values (:name, :hash, :origins)
+    on conflict do nothing
+    """
 )
 _ADD_API_KEY = named(
     """
@@ -57,9 +60,12 @@ def hashed(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "replace")).digest()
 
 
-async def add_source(connection: Connection, name: str, key: str) -> None:
-    """Register a write key."""
-    await connection.execute(_ADD_SOURCE, {"name": name, "hash": hashed(key)})
+async def add_source(
+    connection: Connection, name: str, key: str, origins: Sequence[str] = ()
+) -> None:
+    """Register a write key; with origins, web pages of others may not use it."""
+    values = {"name": name, "hash": hashed(key), "origins": list(origins)}
+    await connection.execute(_ADD_SOURCE, values)
 
 
 async def add_api_key(connection: Connection, name: str, key: str, scopes: list[str]) -> None:
