@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
 from cdp import times
 from cdp.forms import Form, Written
+from consent.model import signal_of
 
 KEY = Written(
     "^[a-z0-9][a-z0-9_-]{0,63}$",
     error="Must be lower-case letters, digits, - and _, at most 64.",
 )
 KEY_PATTERN = KEY.regex
+_NAMED = Written(
+    r"^[^A-Za-z0-9]*[A-Za-z0-9][\s\S]*$", error="Must have a letter from a to z, or a digit."
+)
 STATE = validate.OneOf(["granted", "denied"], error="Must be granted or denied.")
 
 
@@ -52,8 +57,13 @@ class PurposeSchema(Form):
     name = fields.String(required=True, validate=validate.Length(1, 200))
     by_default = fields.String(required=True, validate=STATE)
     signals = fields.List(
-        fields.String(validate=validate.Length(1, 64)),
+        fields.String(validate=[validate.Length(1, 64), _NAMED]),
         load_default=list,
         validate=validate.Length(max=50),
         metadata={"description": "category names in SDKs' consent stamps that mean this purpose"},
     )
+
+    @post_load
+    def _comparable(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Signals in the form that stamps are compared in."""
+        return data | {"signals": list(dict.fromkeys(map(signal_of, data["signals"])))}

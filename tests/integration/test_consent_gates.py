@@ -141,7 +141,7 @@ async def test_a_purpose_and_its_signals_can_be_defined_and_everybody_is_looked_
     await track(api, "ada", context=stamp)
     await api.put("/segments/readers", {"name": "r", "purpose": "necessary", "where": seen()})
     await api.settle()
-    purpose = {"name": "Newsletter", "by_default": "denied", "signals": ["newsletter_2026"]}
+    purpose = {"name": "Newsletter", "by_default": "denied", "signals": ["Newsletter 2026"]}
     await api.put("/consent/purposes/newsletter", purpose)
     await api.put("/segments/readers", {"name": "r", "purpose": "newsletter", "where": seen()})
     await api.settle()
