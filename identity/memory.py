@@ -26,7 +26,8 @@ class Memory:
     """Nodes and edges that were read from the graph, and what events named all of whose are known.
 
     Nothing leaves the graph, and what is in it only ever gets earlier evidence: so what is
-    remembered stays true, and at worst an event is taken for news and the graph is asked. Only
+    remembered stays true, and at worst an event is taken for news and the graph is asked. Whatever
+    will let something leave it (an unlink, an erasure) has to empty this in every worker. Only
     what was read may be noted, never what a transaction is about to write: it may roll back.
     """
 
