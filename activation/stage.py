@@ -18,6 +18,7 @@ from cdp.db import Connection
 from cdp.events import Instant
 from cdp.times import SECOND
 
+AT_ONCE = 32  # deliveries in a chunk, or twice that; all are sent side by side
 LEASE_SECONDS = 60  # a delivery whose worker died while sending is tried again after this
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cdp.pipeline import Pipeline
     from cdp.replay import Progress, Replay
     from cdp.stream.agents import Agents
+    from cdp.stream.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +153,26 @@ async def pipeline(core: Core) -> AsyncIterator[Pipeline]:
         )
 
 
+def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:
+    """The three agents' work, and the topics it comes from; `most` records make a full chunk."""
+    from activation.stage import AT_ONCE
+    from cdp.stream.stage import Stage
+
+    database, partitions = core.database, core.partitions
+    return [
+        Stage(EVENTS, work.on_events, database, partitions, most),
+        Stage(TOUCHED, work.on_touched, database, partitions, most),
+        Stage(DELIVERIES, work.on_deliveries, database, partitions, AT_ONCE),
+    ]
+
+
 def agents(settings: Settings, core: Core, work: Pipeline) -> Agents:
     """The three agents, over the log in PostgreSQL."""
     from cdp.stream.agents import Agents
     from cdp.stream.postgres import PostgresBroker
-    from cdp.stream.stage import Stage
 
-    stages = [
-        Stage(EVENTS, work.on_events, core.database, core.partitions),
-        Stage(TOUCHED, work.on_touched, core.database, core.partitions),
-        Stage(DELIVERIES, work.on_deliveries, core.database, core.partitions),
-    ]
     broker = PostgresBroker(core.database, core.partitions)
-    return Agents(broker, stages, chunk_events=settings.chunk_events, home=settings.data_dir)
+    return Agents(broker, stages(core, work, settings.chunk_events), home=settings.data_dir)
 
 
 def jobs(core: Core) -> Jobs:

@@ -17,6 +17,11 @@ from typing import Any, NamedTuple, Self
 _TOLERANCE = 300  # seconds that a signed time may be off
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 100  # connections that may knock at once
+
+
 class Hook(NamedTuple):
     """A webhook that came in."""
 
@@ -33,8 +38,7 @@ class Receiver:
         self.secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         self.hooks: list[Hook] = []
         self._changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(self._take))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _answering(self._take))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> Self:

@@ -33,9 +33,7 @@ codecs.register("chunk", _AsIs())
 class Agents:
     """Runs stages as Faust agents until told to stop, or until one fails for good."""
 
-    def __init__(
-        self, broker: Broker, stages: Sequence[Stage], *, chunk_events: int, home: Path
-    ) -> None:
+    def __init__(self, broker: Broker, stages: Sequence[Stage], *, home: Path) -> None:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._app = faust.App(
             "cdp",
@@ -50,7 +48,7 @@ class Agents:
             datadir=home / "faust",
         )
         self._app.transport.broker = broker
-        self._app.transport.chunk_events = chunk_events
+        self._app.transport.most = {stage.topic: stage.most for stage in stages}
         for stage in stages:
             self._attach(stage)
 

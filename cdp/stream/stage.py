@@ -55,12 +55,13 @@ Handle: TypeAlias = Callable[[Unit, list[Record]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """An agent's work on its topic."""
+    """An agent's work on its topic; `most` is how many records it likes to be handed at once."""
 
     topic: str
     handle: Handle
     database: Database
     partitions: int
+    most: int
 
     async def run(self, chunk: Chunk) -> None:
         """Handle a chunk exactly once; returns when its effects are durable.

@@ -37,7 +37,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
 
     def __init__(self, transport: Transport, *args: Any, **kwargs: Any) -> None:
         self.broker = transport.broker
-        self._chunk_events = transport.chunk_events
+        self._most = transport.most
         self._held: set[TP] = set()
         self._positions: dict[TP, int] = {}
         self._in_flight: Counter[str] = Counter()
@@ -152,7 +152,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
             if not tps or self._in_flight[topic] >= IN_FLIGHT:
                 continue
             positions = {tp.partition: self._positions[tp] for tp in tps if tp in self._positions}
-            limit = max(1, 2 * self._chunk_events // len(tps))
+            limit = max(1, 2 * self._most[topic] // len(tps))
             try:
                 parts = await self.broker.fetch(topic, positions, limit)
             except StoreUnavailable as error:
@@ -172,7 +172,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         self._in_flight[chunk.topic] += 1
         for partition, records in chunk.parts.items():
             self._positions[TP(chunk.topic, partition)] = records[-1].offset + 1
-        self._pace.took(chunk.topic, full=len(chunk) >= self._chunk_events)
+        self._pace.took(chunk.topic, full=len(chunk) >= self._most[chunk.topic])
         return chunk
 
     def _to_message(self, tp: TP, chunk: Chunk) -> ConsumerMessage:
@@ -230,11 +230,11 @@ class Producer(base.Producer):  # type: ignore[misc]
 
 
 class Transport(base.Transport):  # type: ignore[misc]
-    """`cdplog://`; the worker sets `broker` and `chunk_events` before the app starts."""
+    """`cdplog://`; the worker sets what it is to have before the app starts."""
 
     Consumer: ClassVar[type] = Consumer
     Producer: ClassVar[type] = Producer
     driver_version = "cdplog/1"
 
     broker: Broker
-    chunk_events: int = 1000
+    most: Mapping[str, int]  # records of a topic that make a chunk full

@@ -24,6 +24,7 @@ from tests.support.stores import PARTITIONS
 
 _SEEN = named("create table seen (value bytea)")
 _NOTE = named("insert into seen select unnest(cast(:values as bytea[]))")
+MOST = 50  # records in a chunk
 
 
 class Log:
@@ -55,11 +56,11 @@ class Log:
                 await asyncio.sleep(0.02)
 
     def stage(self, handle: Handle) -> Stage:
-        return Stage(TOUCHED, handle, self.database, PARTITIONS)
+        return Stage(TOUCHED, handle, self.database, PARTITIONS, MOST)
 
     def agents(self, handle: Handle) -> Agents:
         broker = PostgresBroker(self.database, PARTITIONS)
-        return Agents(broker, [self.stage(handle)], chunk_events=50, home=self.home)
+        return Agents(broker, [self.stage(handle)], home=self.home)
 
 
 async def note(unit: Unit, records: Sequence[Record]) -> None:
@@ -84,6 +85,23 @@ async def test_every_record_is_handled_once(log: Log) -> None:
     stop.set()
     await run
     assert await log.seen() == Counter(range(1500))
+
+
+async def test_an_agent_is_handed_no_more_than_twice_what_it_likes(log: Log) -> None:
+    sizes: list[int] = []
+
+    async def handle(unit: Unit, records: Sequence[Record]) -> None:
+        sizes.append(len(records))
+        await note(unit, records)
+
+    await log.put(1000)
+    stop = asyncio.Event()
+    run = asyncio.create_task(log.agents(handle).run(stop))
+    await log.until_drained()
+    stop.set()
+    await run
+    assert sum(sizes) == 1000
+    assert MOST <= max(sizes) <= 2 * MOST
 
 
 async def test_a_worker_that_joins_takes_its_share_and_leaves_it_again(log: Log) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from cdp.db import named
-from cdp.events import DELIVERIES, EVENTS, TOUCHED
 from cdp.log import store
-from cdp.main import Core, jobs
+from cdp.main import Core, jobs, stages
 from cdp.pipeline import Pipeline
 from cdp.stream.broker import Chunk
 from cdp.stream.stage import Stage
@@ -19,11 +18,7 @@ class Driver:
     def __init__(self, core: Core, pipeline: Pipeline) -> None:
         self.core = core
         self.pipeline = pipeline
-        self.stages = [
-            Stage(EVENTS, pipeline.on_events, core.database, core.partitions),
-            Stage(TOUCHED, pipeline.on_touched, core.database, core.partitions),
-            Stage(DELIVERIES, pipeline.on_deliveries, core.database, core.partitions),
-        ]
+        self.stages = stages(core, pipeline, most=500)
         self.jobs = jobs(core)
 
     async def step(self, stage: Stage, limit: int = 500) -> int:
