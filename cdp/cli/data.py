@@ -85,6 +85,8 @@ async def _replay(*, verify: bool) -> bool:
                 bars.console.print(f"Every projection is rebuilt from {count:,} events.")
                 return True
             comparisons = await until_quiet(replay)
+            for task in bars.tasks:
+                bars.update(task.id, total=task.completed)
     for live, replayed in comparisons:
         word = "equal" if live == replayed else "DIFFERS"
         typer.echo(f"{live.projection:12} {live.rows:>12,}  {live.sha256[:16]}  {word}")
