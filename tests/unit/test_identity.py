@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import networkx as nx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event, Identifier
 from identity.graph import Edge, Node
 from identity.identifiers import Kind, namespace_of, normalised, read, subject
-from identity.model import Rules, fits, resolve
+from identity.model import Rules, resolve
 
 SMALL = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
 
@@ -172,23 +173,44 @@ def test_resolution_depends_on_the_set_of_edges_alone(
 
 
 @given(edges_drawn)
+@example(
+    [
+        *(edge("u0", "u1", Kind.ALIAS), edge("u1", "u2", Kind.ALIAS), edge("u0", "u2", Kind.LOGIN)),
+        *(edge(f"e{n}", f"u{n}", Kind.LOGIN) for n in range(3)),
+    ]
+)
 def test_no_profile_breaks_a_limit_and_no_refused_edge_could_have_been_taken(
     edges: list[Edge],
 ) -> None:
     nodes = [node(f"{kind}{number}", number) for kind in "uea" for number in range(4)]
     resolution = resolve(nodes, edges, SMALL)
-    for profile in set(resolution.profiles.values()):
-        members = [n for n in nodes if resolution.profiles[n.id] == profile]
-        inside = [e for e in edges if {e.a, e.b} <= {m.id for m in members}]
-        assert fits(members, edges_of(members, edges), SMALL), inside
+    same = identities(nodes, edges)
+    inside: dict[tuple[bytes, str], set[int]] = {}
+    for each in nodes:
+        counted = inside.setdefault((resolution.profiles[each.id], each.namespace), set())
+        counted.add(same[each.id])
+    for (_, namespace), counted in inside.items():
+        assert len(counted) <= SMALL.limit(namespace)
     for refusal in resolution.refused:
         a, b = refusal.edge.a, refusal.edge.b
         assert resolution.profiles[a] != resolution.profiles[b]
 
 
-def edges_of(members: list[Node], edges: list[Edge]) -> list[Edge]:
-    ids = {member.id for member in members}
-    return [each for each in edges if each.a in ids and each.b in ids]
+def identities(nodes: list[Node], edges: list[Edge]) -> dict[bytes, int]:
+    """Which nodes count as one: of one namespace, and said to be the same by alias calls.
+
+    Wherever those who said it end up: `u0` and `u2` are one if both are said to be `u1`.
+    """
+    said: nx.Graph[bytes] = nx.Graph()
+    said.add_nodes_from(each.id for each in nodes)
+    namespaces = {each.id: each.namespace for each in nodes}
+    said.add_edges_from(
+        (each.a, each.b)
+        for each in edges
+        if each.kind == Kind.ALIAS and namespaces[each.a] == namespaces[each.b]
+    )
+    parts = enumerate(nx.connected_components(said))
+    return {each: number for number, part in parts for each in part}
 
 
 ids = st.sampled_from(["", "null", "0000", "ada", " x "])
