@@ -135,18 +135,20 @@ async def pipeline(core: Core) -> AsyncIterator[Pipeline]:
 
     from activation.stage import Activation
     from cdp.pipeline import Pipeline
-    from identity.model import Rules
+    from identity.rules import Rules
     from identity.stage import Identity
 
     def secret(destination: str, sealed: bytes) -> str:
         return core.vault.system.open(sealed, b"secret" + destination.encode()).decode()
 
+    live = not core.people.profiles.replaying
+    identity = Identity(core.vault.subject, Rules(), keeps_history=live)
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
         yield Pipeline(
             database=core.database,
             partitions=core.partitions,
             keyring=core.keyring,
-            identity=Identity(core.vault.subject, Rules()),
+            identity=identity,
             profiles=core.people.profiles,
             people=core.people,
             activation=Activation(client, secret),

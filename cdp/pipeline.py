@@ -71,6 +71,9 @@ class Pipeline:
         folding = await self.profiles.begin(connection, homes)
         said, decided, causes = self.identity.listen(), [], {}
         for subject, event in opened(records, boxes):
+            if event.type in identifiers.RULINGS:  # an operator's word, not the person's behaviour
+                said.rule(event)
+                continue
             named = identifiers.read(event)
             if named.subject is None:
                 continue
@@ -79,7 +82,7 @@ class Pipeline:
                 decided.append((subject, event))
             folding.add(subject, event, named.identifiers)
             causes[subject] = event.id
-        resolved = await self.identity.resolve(connection, said, causes)
+        resolved = await self.identity.resolve(connection, said, causes, unit.now)
         await consent.apply(connection, decided)
         await self.profiles.end(connection, folding)
         for profile in sorted(resolved.moved):

@@ -29,9 +29,39 @@ class Edge(NamedTuple):
     event: bytes
 
 
+class Verdict(NamedTuple):
+    """What an operator said last of two identifiers: that they are one, or not. `a < b`."""
+
+    a: NodeId
+    b: NodeId
+    together: bool
+    at: Instant
+    event: bytes
+
+    @property
+    def weight(self) -> tuple[Instant, bool, bytes]:
+        """Of two on the same pair the greater counts: the later, and in a tie the one against."""
+        return self.at, not self.together, self.event
+
+
 def edge(a: NodeId, b: NodeId, kind: Kind, seen: Instant, event: bytes) -> Edge:
     """An edge in its one direction."""
     return Edge(a, b, int(kind), seen, event) if a < b else Edge(b, a, int(kind), seen, event)
+
+
+def verdict(a: NodeId, b: NodeId, *, together: bool, at: Instant, event: bytes) -> Verdict:
+    """A verdict in its one direction."""
+    return Verdict(min(a, b), max(a, b), together, at, event)
+
+
+def latest(verdicts: Iterable[Verdict]) -> dict[tuple[NodeId, NodeId], Verdict]:
+    """The one that counts of each pair."""
+    last: dict[tuple[NodeId, NodeId], Verdict] = {}
+    for each in verdicts:
+        key = each[:2]
+        if key not in last or each.weight > last[key].weight:
+            last[key] = each
+    return last
 
 
 def earliest(edges: Iterable[Edge]) -> dict[tuple[NodeId, NodeId, int], Edge]:

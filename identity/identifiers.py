@@ -7,7 +7,7 @@ import unicodedata
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from cdp.events import Event, Identifier, mapping
+from cdp.events import Event, Identifier, Instant, mapping
 
 USER_ID = "user_id"
 ANONYMOUS_ID = "anonymous_id"
@@ -31,6 +31,8 @@ class Kind(IntEnum):
     IDENTIFY = 2  # a trait of an identify call: an e-mail address, a phone number
     ALIAS = 3  # said outright by an alias or merge call
     TOGETHER = 4  # on the same message
+    INFERRED = 5  # by likeness
+    LINKED = 6  # said by an operator; stands in no event, and comes before all others
 
 
 class Link(NamedTuple):
@@ -53,7 +55,18 @@ class Named(NamedTuple):
         return self.identifiers[0] if self.identifiers else None
 
 
+class Ruling(NamedTuple):
+    """An operator's word on two identifiers: that they are one person, or not."""
+
+    a: Identifier
+    b: Identifier
+    together: bool
+    at: Instant
+    event: bytes
+
+
 NOBODY = Named((), ())
+RULINGS = {"link": True, "unlink": False}  # types of events that are an operator's word
 
 
 def namespace_of(name: str) -> str:
@@ -122,6 +135,14 @@ def subject(event: Event) -> Identifier | None:
         or normalised(ANONYMOUS_ID, event.anonymous_id)
         or read(event).subject
     )
+
+
+def ruling(event: Event) -> Ruling | None:
+    """What an operator said; None for every other event."""
+    if event.type not in RULINGS:
+        return None
+    a, b = (Identifier(*each) for each in event.properties["identifiers"])
+    return Ruling(a, b, RULINGS[event.type], event.at, event.id)
 
 
 def _add(carried: dict[Identifier, Kind], namespace: str, value: Any, kind: Kind) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from cdp.events import Event, Instant
 from identity.graph import Edge, Node
-from identity.identifiers import Named
+from identity.identifiers import Named, Ruling, ruling
 
 SIZE = 200_000  # nodes and edges; about 200 bytes each
 SETTLED = 50_000  # combinations of identifiers; about 700 bytes each
@@ -75,6 +75,7 @@ class Said:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self.told: dict[Named, Evidence] = {}  # what is named, with the first event to name it
+        self.ruled: list[Ruling] = []  # what operators said
 
     def hear(self, named: Named, event: Event) -> None:
         """An event names these."""
@@ -82,6 +83,12 @@ class Said:
         if not self._memory.is_settled(named, at):
             evidence = (at, event.id)
             self.told[named] = min(evidence, self.told.get(named, evidence))
+
+    def rule(self, event: Event) -> None:
+        """An operator says something of two identifiers."""
+        said = ruling(event)
+        if said is not None:
+            self.ruled.append(said)
 
 
 def _key(edge: Edge) -> bytes:

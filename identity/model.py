@@ -1,146 +1,134 @@
-"""Identity resolution as a pure function: `resolve(nodes, edges, rules)` says who is one person.
+"""Identity resolution as a pure function: `resolve(facts, rules)` says who is one person.
 
-The answer depends on the set of nodes and edges alone, not on the order in which they came.
+The answer depends on the set of facts alone, not on the order in which they came. A part of the
+graph whose links lead nowhere else can be resolved by itself, with the same answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import networkx as nx
 
-from cdp.events import Instant, ProfileId
-from identity.graph import Edge, Node, NodeId
-from identity.identifiers import ANONYMOUS_ID, EMAIL, PHONE, USER_ID, Kind
+from cdp.events import ProfileId
+from identity.graph import Edge, Node, NodeId, Verdict
+from identity.groups import Groups, Part, Refusal, Why, fits
+from identity.identifiers import Kind
+from identity.rules import Rules
 
 
-class Refusal(NamedTuple):
-    """An edge that would have broken a limit."""
+class Facts(NamedTuple):
+    """What is known. `blocked` and `shared` are nodes that are known to link nobody."""
 
-    edge: Edge
-    namespace: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How many identifiers of a namespace one person may have, and which one names a profile."""
-
-    limits: Mapping[str, int] = field(default_factory=lambda: {USER_ID: 1, EMAIL: 5, PHONE: 5})
-    default_limit: int = 100
-    priority: tuple[str, ...] = (USER_ID, ANONYMOUS_ID)
-
-    def limit(self, namespace: str) -> int:
-        """The limit of a namespace."""
-        return self.limits.get(namespace, self.default_limit)
-
-    def rank(self, node: Node) -> tuple[Instant, int, NodeId]:
-        """Orders nodes by who names the profile: earliest, then strongest, then smallest id."""
-        try:
-            strength = self.priority.index(node.namespace)
-        except ValueError:
-            strength = len(self.priority)
-        return node.first_seen, strength, node.id
+    nodes: Sequence[Node]
+    edges: Sequence[Edge]
+    verdicts: Sequence[Verdict] = ()
+    blocked: Collection[NodeId] = frozenset()
+    shared: Collection[NodeId] = frozenset()
 
 
 class Resolution(NamedTuple):
-    """Which profile each node belongs to, and the edges that were not taken."""
+    """Each node's profile and raw component; what is shared by strangers; links not taken."""
 
     profiles: dict[NodeId, ProfileId]
+    components: dict[NodeId, NodeId]
+    shared: set[NodeId]
     refused: list[Refusal]
 
 
-def resolve(nodes: Iterable[Node], edges: Iterable[Edge], rules: Rules) -> Resolution:
-    """Everything at once, from the raw graph: the definition that increments must equal."""
+def resolve(facts: Facts, rules: Rules) -> Resolution:
+    """Everything at once: the definition that increments must equal."""
+    done = Resolution({}, {}, set(facts.shared), [])
+    permitted = _permitted(facts, done.refused)
+    done.shared.update(_crowded(facts.nodes, permitted, rules))
+    live = []
+    for each in permitted:
+        alone = {each.a, each.b} & done.shared if each.kind != Kind.LINKED else None
+        if alone:
+            done.refused.append(Refusal(each, Why.SHARED, min(alone)))
+        else:
+            live.append(each)
+    apart = [each for each in facts.verdicts if not each.together]
+    for part in _parts(facts.nodes, live, apart):
+        name = min(part.nodes)
+        done.components.update(dict.fromkeys(part.nodes, name))
+        _resolve_part(part, rules, done)
+    return done
+
+
+def _permitted(facts: Facts, refused: list[Refusal]) -> list[Edge]:
+    """The links that count, what operators said among them; others are noted as refused."""
+    ids = {node.id for node in facts.nodes}
+    said = {(each.a, each.b): each for each in facts.verdicts}
+    permitted = [
+        Edge(each.a, each.b, Kind.LINKED, each.at, each.event)
+        for each in facts.verdicts
+        if each.together and each.a in ids and each.b in ids
+    ]
+    for each in facts.edges:
+        verdict = said.get((each.a, each.b))
+        if verdict and not verdict.together:
+            refused.append(Refusal(each, Why.UNLINKED, verdict.event))
+        elif each.a in facts.blocked or each.b in facts.blocked:
+            about = each.a if each.a in facts.blocked else each.b
+            refused.append(Refusal(each, Why.BLOCKED, about))
+        else:
+            permitted.append(each)
+    return permitted
+
+
+def _crowded(nodes: Iterable[Node], edges: Iterable[Edge], rules: Rules) -> set[NodeId]:
+    """The nodes that are linked directly with more others than one person's would be."""
+    namespaces = {node.id: node.namespace for node in nodes}
+    beside: dict[NodeId, set[NodeId]] = {}
+    for each in edges:
+        if each.kind != Kind.LINKED:
+            beside.setdefault(each.a, set()).add(each.b)
+            beside.setdefault(each.b, set()).add(each.a)
+    found = set()
+    for node, others in beside.items():
+        rule = rules.of(namespaces[node])
+        if rule.neighbours is not None and len(others) > rule.neighbours:
+            found.add(node)
+        elif rule.people is not None and len(others) > rule.people:
+            limited = (rules.of(namespaces[other]).limit is not None for other in others)
+            if sum(limited) > rule.people:
+                found.add(node)
+    return found
+
+
+def _parts(
+    nodes: Iterable[Node], edges: Iterable[Edge], apart: Iterable[Verdict]
+) -> Iterable[Part]:
     by_id = {node.id: node for node in nodes}
-    graph: nx.Graph[NodeId] = nx.Graph()
-    graph.add_nodes_from(by_id)
-    kept = list(edges)
-    graph.add_edges_from((each.a, each.b) for each in kept)
-    component_of: dict[NodeId, int] = {}
-    members: list[list[Node]] = []
-    for number, component in enumerate(nx.connected_components(graph)):
-        members.append([by_id[node] for node in component])
-        component_of |= dict.fromkeys(component, number)
-    inside: list[list[Edge]] = [[] for _ in members]
-    for each in kept:
-        inside[component_of[each.a]].append(each)
-    whole = Resolution({}, [])
-    for component_nodes, component_edges in zip(members, inside, strict=True):
-        part = resolve_component(component_nodes, component_edges, rules)
-        whole.profiles.update(part.profiles)
-        whole.refused.extend(part.refused)
-    return whole
+    union = nx.utils.UnionFind(by_id)
+    for each in edges:
+        union.union(each.a, each.b)
+    parts: dict[NodeId, Part] = {}
+    for node in by_id.values():
+        parts.setdefault(union[node.id], Part({}, [], [])).nodes[node.id] = node
+    for each in edges:
+        parts[union[each.a]].edges.append(each)
+    for verdict in apart:
+        if verdict.a in by_id and verdict.b in by_id and union[verdict.a] == union[verdict.b]:
+            parts[union[verdict.a]].apart.append(verdict)
+    return parts.values()
 
 
-def resolve_component(nodes: list[Node], edges: list[Edge], rules: Rules) -> Resolution:
-    """One raw component: one profile if it satisfies every limit, else edge by edge."""
-    if fits(nodes, edges, rules):
-        return Resolution(dict.fromkeys((n.id for n in nodes), profile_id(nodes, rules)), [])
-    return _edge_by_edge(nodes, edges, rules)
+def _resolve_part(part: Part, rules: Rules, done: Resolution) -> None:
+    """One profile if that breaks no rule, else link by link."""
+    if len(part.nodes) == 1 or fits(part, rules):
+        profile = profile_id(part.nodes.values(), rules)
+        done.profiles.update(dict.fromkeys(part.nodes, profile))
+        return
+    groups = Groups(part, rules)
+    done.refused.extend(groups.take_all(part.edges))
+    for together in groups.members.values():
+        profile = profile_id((part.nodes[each] for each in together), rules)
+        done.profiles.update(dict.fromkeys(together, profile))
 
 
 def profile_id(nodes: Iterable[Node], rules: Rules) -> ProfileId:
     """A profile is named after its earliest-seen identifier."""
     return min(nodes, key=rules.rank).id
-
-
-def fits(nodes: Iterable[Node], edges: Iterable[Edge], rules: Rules) -> bool:
-    """Whether all of these may be one person."""
-    same = _same_identity(nodes, edges)
-    seen: dict[str, set[NodeId]] = {}
-    for node in nodes:
-        seen.setdefault(node.namespace, set()).add(same[node.id])
-    return all(len(ids) <= rules.limit(namespace) for namespace, ids in seen.items())
-
-
-def _same_identity(nodes: Iterable[Node], edges: Iterable[Edge]) -> Mapping[NodeId, NodeId]:
-    """Identifiers of one namespace that an alias or merge call joined count as one.
-
-    The limits stand against accidents; an alias is said on purpose.
-    """
-    namespaces = {node.id: node.namespace for node in nodes}
-    union = nx.utils.UnionFind(namespaces)
-    for each in edges:
-        if each.kind == Kind.ALIAS and namespaces[each.a] == namespaces[each.b]:
-            union.union(each.a, each.b)
-    return {node: union[node] for node in namespaces}
-
-
-def _edge_by_edge(nodes: list[Node], edges: list[Edge], rules: Rules) -> Resolution:
-    """Take edges in order of strength, then time, then id; refuse one that would break a limit."""
-    same = _same_identity(nodes, edges)
-    by_id = {node.id: node for node in nodes}
-    group = {node.id: node.id for node in nodes}
-    members = {node.id: [node.id] for node in nodes}
-    holds = {node.id: {node.namespace: {same[node.id]}} for node in nodes}
-    refused: list[Refusal] = []
-    for each in sorted(edges, key=lambda e: (e.kind, e.first_seen, e.a, e.b)):
-        a, b = group[each.a], group[each.b]
-        if a == b:
-            continue
-        if len(members[a]) < len(members[b]):
-            a, b = b, a
-        broken = _broken_limit(holds[a], holds[b], rules)
-        if broken:
-            refused.append(Refusal(each, broken))
-            continue
-        for node in members[b]:
-            group[node] = a
-        members[a] += members.pop(b)
-        for namespace, ids in holds.pop(b).items():
-            holds[a].setdefault(namespace, set()).update(ids)
-    profiles: dict[NodeId, ProfileId] = {}
-    for together in members.values():
-        profiles |= dict.fromkeys(together, profile_id((by_id[i] for i in together), rules))
-    return Resolution(profiles, refused)
-
-
-def _broken_limit(
-    a: Mapping[str, set[NodeId]], b: Mapping[str, set[NodeId]], rules: Rules
-) -> str | None:
-    for namespace in sorted(b):
-        if len(b[namespace] | a.get(namespace, set())) > rules.limit(namespace):
-            return namespace
-    return None

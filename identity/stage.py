@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,12 +10,13 @@ import networkx as nx
 
 from cdp.db import Connection
 from cdp.events import Identifier, Instant, ProfileId, SubjectId
-from identity import store
-from identity.graph import Edge, Node, NodeId, earliest, edge
-from identity.identifiers import Named
+from identity import store, verdicts
+from identity.graph import Edge, Node, NodeId, Verdict, earliest, edge, latest, verdict
+from identity.identifiers import Named, Ruling
 from identity.memory import Evidence, Memory, News, Said
-from identity.model import Rules, profile_id, resolve_component
-from identity.store import Elder, Placed, Union
+from identity.rules import Rules
+from identity.settling import Settling
+from identity.store import BARS, Elder, Placed
 
 
 class Resolved(NamedTuple):
@@ -26,6 +26,19 @@ class Resolved(NamedTuple):
     moved: set[ProfileId]
 
 
+class Known(NamedTuple):
+    """Beside news: nodes that exist, those that a rule blocks, and what operators said."""
+
+    nodes: Mapping[NodeId, Placed]
+    blocked: Collection[NodeId]
+    ruled: Sequence[Verdict]
+
+    def barred(self) -> set[NodeId]:
+        """Those that link nobody."""
+        new = {node for node in self.blocked if node not in self.nodes}
+        return new | {node for node, placed in self.nodes.items() if placed.flags & BARS}
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The first step of the first agent."""
@@ -33,28 +46,33 @@ class Identity:
     hashed: Callable[[str, str], NodeId]  # (namespace, value) → its keyed hash
     rules: Rules
     memory: Memory = field(default_factory=Memory)
+    keeps_history: bool = True
 
     def listen(self) -> Said:
         """Where a chunk's events are to be told to."""
         return Said(self.memory)
 
     async def resolve(
-        self, connection: Connection, said: Said, subjects: Collection[SubjectId]
+        self, connection: Connection, said: Said, subjects: Collection[SubjectId], now: Instant
     ) -> Resolved:
         """Add what was said about who is who, in the caller's transaction."""
-        facts = {named: self._facts(named, *evidence) for named, evidence in said.told.items()}
+        blocked: set[NodeId] = set()
+        facts = {
+            named: self._facts(named, *evidence, blocked) for named, evidence in said.told.items()
+        }
+        ruled = list(latest(map(self._verdict, said.ruled)).values())
         news = self.memory.news(*_joint(facts.values()))
         moved: set[ProfileId] = set()
         if any(news):
-            _, news = await self._look(connection, news)
+            _, news = await self._look(connection, news, ())
             self._settle(facts, said.told)
-        if any(news):
+        if any(news) or ruled:
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
-            known, news = await self._look(connection, news)
-            moved = await self._apply(connection, known, news)
+            known, news = await self._look(connection, news, ruled)
+            moved = await self._apply(connection, news, Known(known, blocked, ruled), now)
         return Resolved(await store.profiles(connection, subjects), moved)
 
-    def _facts(self, named: Named, at: Instant, event: bytes) -> News:
+    def _facts(self, named: Named, at: Instant, event: bytes, blocked: set[NodeId]) -> News:
         nodes = {each: self._node(each, at) for each in named.identifiers}
         edges: list[Edge] = []
         for one, other, kind in named.links:
@@ -62,93 +80,65 @@ class Identity:
                 if each not in nodes:
                     nodes[each] = self._node(each, at)
             edges.append(edge(nodes[one].id, nodes[other].id, kind, at, event))
+        blocked.update(node.id for each, node in nodes.items() if self.rules.blocks(each))
         return News(list(nodes.values()), edges)
 
     def _node(self, identifier: Identifier, at: Instant) -> Node:
         return Node(self.hashed(*identifier), identifier.namespace, at)
 
+    def _verdict(self, ruling: Ruling) -> Verdict:
+        a, b = self.hashed(*ruling.a), self.hashed(*ruling.b)
+        return verdict(a, b, together=ruling.together, at=ruling.at, event=ruling.event)
+
     def _settle(self, facts: Mapping[Named, News], told: Mapping[Named, Evidence]) -> None:
         known = (named for named, each in facts.items() if not any(self.memory.news(*each)))
         self.memory.settle({named: told[named][0] for named in known})
 
-    async def _look(self, connection: Connection, news: News) -> tuple[dict[NodeId, Placed], News]:
+    async def _look(
+        self, connection: Connection, news: News, ruled: Sequence[Verdict]
+    ) -> tuple[dict[NodeId, Placed], News]:
         """The nodes that the news are about, as far as they exist, and what of it is news still."""
         ids = {node.id for node in news.nodes}
-        ids.update(end for each in news.edges for end in (each.a, each.b))
+        ids.update(end for each in news.edges for end in each[:2])
+        ids.update(end for each in ruled for end in each[:2])
         known = await store.nodes(connection, ids)
         stored = await store.edges(connection, news.edges) if news.edges else []
         self.memory.note((placed.node for placed in known.values()), stored)
-        return known, self.memory.news(*news)
+        return known, self.memory.news(news.nodes, news.edges)
 
     async def _apply(
-        self, connection: Connection, known: Mapping[NodeId, Placed], news: News
+        self, connection: Connection, news: News, known: Known, now: Instant
     ) -> set[ProfileId]:
         """Write the facts, then settle every group of raw components that they join or change."""
+        fresh = {node.id for node in news.nodes} - known.nodes.keys()
         if news.nodes:
-            await store.put_nodes(connection, sorted(news.nodes))
+            await store.put_nodes(connection, sorted(news.nodes), known.blocked)
         if news.edges:
             await store.put_edges(connection, sorted(news.edges))
-        fresh = {node.id for node in news.nodes} - known.keys()
-        graph = _joined(known, news)
-        graph.remove_nodes_from([c for c in fresh if c in graph and not graph.degree(c)])
-        elders: dict[bytes, list[Elder]] = {component: [] for component in graph}
-        for elder in await store.elders(connection, graph.nodes):
+        if known.ruled:
+            await verdicts.put(connection, known.ruled)
+        joined = _joined(news, known)
+        for each in await verdicts.about(connection, fresh):
+            joined.exact.update(end for end in (each.a, each.b) if end in fresh)
+        joined.graph.remove_nodes_from(
+            [c for c in fresh - joined.exact if c in joined.graph and not joined.graph.degree(c)]
+        )
+        elders: dict[bytes, list[Elder]] = {component: [] for component in joined.graph}
+        for elder in await store.elders(connection, joined.graph.nodes):
             elders[elder.placed.component].append(elder)
-        moved: set[ProfileId] = set()
-        unions: list[Union] = []
-        for group in nx.connected_components(graph):
+        settling = Settling(connection, self.rules, fresh)
+        for group in nx.connected_components(joined.graph):
             inside = [elder for component in sorted(group) for elder in elders[component]]
-            if self._may_be_one(inside):
-                united = self._united(inside)
-                if united:
-                    unions += united
-                    moved |= {elder.placed.profile for elder in inside} - fresh
-                    moved |= {union.profile for union in united}
+            cause = max((joined.causes[c] for c in group if c in joined.causes), default=b"")
+            if joined.exact.isdisjoint(group) and settling.is_plain(inside):
+                settling.unite(inside, cause)
             else:
-                moved |= await self._anew(connection, group, fresh)
-        if unions:
-            await store.unite(connection, unions)
-        return moved
-
-    def _may_be_one(self, elders: Iterable[Elder]) -> bool:
-        total: Counter[str] = Counter()
-        for elder in elders:
-            total[elder.placed.node.namespace] += elder.size
-        return all(count <= self.rules.limit(namespace) for namespace, count in total.items())
-
-    def _united(self, elders: Sequence[Elder]) -> list[Union]:
-        """The moves that make these raw components one profile; none if nothing changes."""
-        sizes: Counter[bytes] = Counter()
-        for elder in elders:
-            sizes[elder.placed.component] += elder.size
-        into = max(sizes, key=lambda component: (sizes[component], component))
-        profile = profile_id((elder.placed.node for elder in elders), self.rules)
-        moves = {
-            Union(elder.placed.component, into, profile)
-            for elder in elders
-            if (elder.placed.component, elder.placed.profile) != (into, profile)
-        }
-        return sorted(moves)
-
-    async def _anew(
-        self, connection: Connection, components: Collection[bytes], fresh: set[NodeId]
-    ) -> set[ProfileId]:
-        """Resolve a raw component from its edges; returns the profiles that this changes."""
-        placed = await store.members(connection, components)
-        inner = await store.inner_edges(connection, components)
-        resolution = resolve_component([each.node for each in placed], inner, self.rules)
-        into = min(components)
-        before = {each.node.id: (each.component, each.profile) for each in placed}
-        after = {node: (into, profile) for node, profile in resolution.profiles.items()}
-        if before == after:
-            return set()
-        await store.assign(connection, into, resolution.profiles)
-        return {
-            profile
-            for node in after
-            for _, profile in (before[node], after[node])
-            if before[node] != after[node] and (profile not in fresh or profile == after[node][1])
-        }
+                await settling.exactly(group, cause)
+        if settling.unions:
+            await store.unite(connection, settling.unions)
+        if settling.moves and self.keeps_history:
+            await verdicts.record(connection, settling.moves, now)
+        return settling.moved
 
 
 def _joint(facts: Iterable[News]) -> News:
@@ -163,11 +153,33 @@ def _joint(facts: Iterable[News]) -> News:
     return News(list(nodes.values()), list(earliest(edges).values()))
 
 
-def _joined(known: Mapping[NodeId, Placed], news: News) -> nx.Graph[bytes]:
+class _Joined(NamedTuple):
     """The raw components that the news touch, linked as the news link them."""
-    home = {node: placed.component for node, placed in known.items()}
-    graph: nx.Graph[bytes] = nx.Graph()
-    graph.add_nodes_from(home.get(node.id, node.id) for node in news.nodes)
+
+    graph: nx.Graph[bytes]
+    exact: set[bytes]  # those that must be looked at exactly
+    causes: dict[bytes, bytes]  # an event that says something of them
+
+
+def _joined(news: News, known: Known) -> _Joined:
+    home = {node: placed.component for node, placed in known.nodes.items()}
+    barred = known.barred()
+    joined = _Joined(nx.Graph(), set(), {})
+    joined.graph.add_nodes_from(home.get(node.id, node.id) for node in news.nodes)
     for each in news.edges:
-        graph.add_edge(home.get(each.a, each.a), home.get(each.b, each.b))
-    return graph
+        ends = [home.get(end, end) for end in (each.a, each.b) if end not in barred]
+        joined.causes.update(dict.fromkeys(ends, each.event))
+        if len(ends) == 2:
+            joined.graph.add_edge(*ends)
+        else:
+            joined.graph.add_nodes_from(ends)
+            joined.exact.update(ends)
+    fresh = {node.id for node in news.nodes}
+    for ruled in known.ruled:
+        ends = [home.get(end, end) for end in (ruled.a, ruled.b) if end in home or end in fresh]
+        joined.causes.update(dict.fromkeys(ends, ruled.event))
+        joined.graph.add_nodes_from(ends)
+        joined.exact.update(ends)
+        if len(ends) == 2:
+            joined.graph.add_edge(*ends)
+    return joined

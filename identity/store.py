@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from cdp.db import Connection, named
 from cdp.events import ProfileId
 from identity.graph import Edge, Node, NodeId
 
+# What makes a node one to be looked at exactly.
+BLOCKED = 1  # by a rule: it links nobody
+SHARED = 2  # by strangers: it links nobody
+BESIDE = 4  # linked with one of those, or an operator said something about it
+BARS = BLOCKED | SHARED
+
 _LOCK = named("select pg_advisory_xact_lock(cast(cast('nodes' as regclass) as oid)::bigint)")
 _NODES = named(
-    "select id, namespace, first_seen, component, profile from nodes where id = any(:ids)"
+    "select id, namespace, first_seen, component, profile, flags from nodes where id = any(:ids)"
 )
 _EDGES = named(
     """
@@ -22,10 +28,10 @@ _EDGES = named(
 )
 _PUT_NODES = named(
     """
-    insert into nodes (id, namespace, first_seen, component, profile)
-    select id, n, f, id, id
-      from unnest(cast(:ids as bytea[]), cast(:namespaces as text[]), cast(:seen as bigint[]))
-           u(id, n, f)
+    insert into nodes (id, namespace, first_seen, component, profile, flags)
+    select id, n, f, id, id, flags
+      from unnest(cast(:ids as bytea[]), cast(:namespaces as text[]), cast(:seen as bigint[]),
+                  cast(:flags as int[])) u(id, n, f, flags)
     on conflict (id) do update set first_seen = least(nodes.first_seen, excluded.first_seen)
     """
 )
@@ -42,30 +48,33 @@ _PUT_EDGES = named(
 _ELDERS = named(
     """
     select distinct on (component, namespace)
-           id, namespace, first_seen, component, profile,
-           count(*) over (partition by component, namespace)
+           id, namespace, first_seen, component, profile, flags,
+           count(*) over (partition by component, namespace),
+           bool_or(flags <> 0) over (partition by component)
       from nodes where component = any(:components)
      order by component, namespace, first_seen, id
     """
 )
 _MEMBERS = named(
     """
-    select id, namespace, first_seen, component, profile from nodes
+    select id, namespace, first_seen, component, profile, flags from nodes
      where component = any(:components)
     """
 )
-_INNER_EDGES = named(
+_INCIDENT_EDGES = named(
     """
-    select e.a, e.b, e.kind, e.first_seen, e.event
-      from nodes n join edges e on e.a = n.id where n.component = any(:components)
+    select a, b, kind, first_seen, event from edges where a = any(:ids)
+    union
+    select a, b, kind, first_seen, event from edges where b = any(:ids)
     """
 )
 _ASSIGN = named(
     """
-    update nodes n set component = :component, profile = u.profile
-      from unnest(cast(:ids as bytea[]), cast(:profiles as bytea[])) u(id, profile)
-     where n.id = u.id and (n.component, n.profile) is distinct from (:component, u.profile)
-    returning n.id
+    update nodes n set component = u.component, profile = u.profile, flags = u.flags
+      from unnest(cast(:ids as bytea[]), cast(:components as bytea[]),
+                  cast(:profiles as bytea[]), cast(:flags as int[]))
+           u(id, component, profile, flags)
+     where n.id = u.id
     """
 )
 _UNITE = named(
@@ -87,13 +96,18 @@ class Placed(NamedTuple):
     node: Node
     component: bytes
     profile: ProfileId
+    flags: int  # of BLOCKED, SHARED and BESIDE
 
 
 class Elder(NamedTuple):
-    """The earliest-seen node of its namespace in its raw component, and how many there are."""
+    """The earliest-seen node of its namespace in its raw component, and how many there are.
+
+    `special` says whether any node of the component has a flag.
+    """
 
     placed: Placed
     size: int
+    special: bool
 
 
 class Union(NamedTuple):
@@ -104,6 +118,10 @@ class Union(NamedTuple):
     profile: ProfileId
 
 
+def _placed(row: Sequence[Any]) -> Placed:
+    return Placed(Node(*row[:3]), row[3], row[4], row[5])
+
+
 async def lock(connection: Connection) -> None:
     """One writer of the graph at a time, until the transaction ends."""
     await connection.execute(_LOCK)
@@ -112,7 +130,7 @@ async def lock(connection: Connection) -> None:
 async def nodes(connection: Connection, ids: Collection[NodeId]) -> dict[NodeId, Placed]:
     """These nodes, as far as they exist."""
     rows = await connection.execute(_NODES, {"ids": list(ids)})
-    return {row[0]: Placed(Node(*row[:3]), row[3], row[4]) for row in rows}
+    return {row[0]: _placed(row) for row in rows}
 
 
 async def edges(connection: Connection, wanted: Iterable[Edge]) -> list[Edge]:
@@ -126,12 +144,15 @@ async def edges(connection: Connection, wanted: Iterable[Edge]) -> list[Edge]:
     return [Edge(*row) for row in await connection.execute(_EDGES, values)]
 
 
-async def put_nodes(connection: Connection, new: Sequence[Node]) -> None:
+async def put_nodes(
+    connection: Connection, new: Sequence[Node], blocked: Collection[NodeId]
+) -> None:
     """Add nodes, each its own profile at first; a known one may only become older."""
     values = {
         "ids": [node.id for node in new],
         "namespaces": [node.namespace for node in new],
         "seen": [node.first_seen for node in new],
+        "flags": [BLOCKED if node.id in blocked else 0 for node in new],
     }
     await connection.execute(_PUT_NODES, values)
 
@@ -151,29 +172,28 @@ async def put_edges(connection: Connection, new: Sequence[Edge]) -> None:
 async def elders(connection: Connection, components: Collection[bytes]) -> list[Elder]:
     """Of each of these raw components, by namespace: the earliest-seen node, and how many."""
     rows = await connection.execute(_ELDERS, {"components": list(components)})
-    return [Elder(Placed(Node(*row[:3]), row[3], row[4]), row[5]) for row in rows]
+    return [Elder(_placed(row), row[6], row[7]) for row in rows]
 
 
 async def members(connection: Connection, components: Collection[bytes]) -> list[Placed]:
     """Every node of these raw components."""
     rows = await connection.execute(_MEMBERS, {"components": list(components)})
-    return [Placed(Node(*row[:3]), row[3], row[4]) for row in rows]
+    return [_placed(row) for row in rows]
 
 
-async def inner_edges(connection: Connection, components: Collection[bytes]) -> list[Edge]:
-    """Every edge of these raw components."""
-    rows = await connection.execute(_INNER_EDGES, {"components": list(components)})
+async def incident_edges(connection: Connection, ids: Collection[NodeId]) -> list[Edge]:
+    """Every edge that ends at one of these nodes."""
+    rows = await connection.execute(_INCIDENT_EDGES, {"ids": list(ids)})
     return [Edge(*row) for row in rows]
 
 
-async def assign(
-    connection: Connection, component: bytes, profiles: Mapping[NodeId, ProfileId]
-) -> None:
-    """Place each node in the raw component and in its profile."""
+async def assign(connection: Connection, placed: Sequence[Placed]) -> None:
+    """Place each node anew."""
     values = {
-        "component": component,
-        "ids": list(profiles),
-        "profiles": list(profiles.values()),
+        "ids": [each.node.id for each in placed],
+        "components": [each.component for each in placed],
+        "profiles": [each.profile for each in placed],
+        "flags": [each.flags for each in placed],
     }
     await connection.execute(_ASSIGN, values)
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cdp.db import Connection, Database, named
 from cdp.events import SCHEMA, Event, Identifier
-from identity.graph import Edge, Node, earliest, edge
-from identity.identifiers import Named, read
+from identity.graph import Edge, Node, Verdict, earliest, edge, latest, verdict
+from identity.identifiers import Named, read, ruling
 from identity.memory import Memory
-from identity.model import Rules, resolve
+from identity.model import Facts, resolve
+from identity.rules import Namespace, Rules
 from identity.stage import Identity, Resolved
+from identity.store import SHARED
 from tests.support.stores import Stores
 
-RULES = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
+LIMITED = Rules(
+    {"user_id": Namespace(limit=1), "email": Namespace(limit=2)}, others=Namespace(limit=3)
+)
+GUARDED = Rules(
+    {
+        "user_id": Namespace(limit=2, people=None, neighbours=None),
+        "email": Namespace(people=2, neighbours=3, blocked=("e0*",)),
+    },
+    others=Namespace(people=2, neighbours=4),
+    review=3,
+)
 
 
 def hashed(namespace: str, value: str) -> bytes:
@@ -57,7 +69,22 @@ said = st.one_of(
         ),
     ),
 )
-chunks = st.lists(st.tuples(said, st.integers(1, 20)), min_size=1, max_size=8)
+anybody = st.one_of(
+    st.tuples(st.just("user_id"), user.filter(bool)),
+    st.tuples(st.just("anonymous_id"), device),
+    st.tuples(st.just("email"), email),
+)
+ruled = st.tuples(
+    st.sampled_from(["link", "unlink"]),
+    st.fixed_dictionaries(
+        {
+            "properties": st.fixed_dictionaries(
+                {"identifiers": st.lists(anybody, min_size=2, max_size=2, unique=True)}
+            )
+        }
+    ),
+)
+chunks = st.lists(st.tuples(said | ruled, st.integers(1, 20)), min_size=1, max_size=8)
 # Each chunk comes to one of two workers, and may have been rolled back by it or the other before.
 histories = st.lists(
     st.tuples(chunks, st.sampled_from([0, 1]), st.sampled_from([None, 0, 1])),
@@ -65,8 +92,8 @@ histories = st.lists(
     max_size=6,
 )
 
-_CLEAR = named("truncate nodes, edges")
-_NODES = named("select id, namespace, first_seen, profile from nodes")
+_CLEAR = named("truncate nodes, edges, verdicts, identity_history")
+_NODES = named("select id, namespace, first_seen, profile, component, flags from nodes")
 _EDGES = named("select a, b, kind, first_seen, event from edges")
 
 
@@ -78,14 +105,51 @@ async def database(stores: Stores) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(histories)
-async def test_incremental_equals_batch(
-    database: Database,
-    history: list[tuple[list[tuple[tuple[str, dict[str, Any]], int]], int, int | None]],
-) -> None:
+Told: TypeAlias = tuple[tuple[str, dict[str, Any]], int]
+History: TypeAlias = list[tuple[list[Told], int, int | None]]
+
+
+def signs_in(user: str, email: str, at: int = 5) -> Told:
+    return ("identify", {"user_id": user, "anonymous_id": "", "traits": {"email": email}}), at
+
+
+def rules_that(word: str, *pair: tuple[str, str], at: int = 9) -> Told:
+    return (word, {"properties": {"identifiers": list(pair)}}), at
+
+
+CROWD = [signs_in(user, "e1@x.de") for user in ("u0", "u1", "u2")]
+UNLINKED = rules_that("unlink", ("user_id", "u2"), ("email", "e1@x.de"))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from([LIMITED, GUARDED]), histories)
+@example(GUARDED, [(CROWD, 0, None), ([UNLINKED], 1, None)]).via("no longer shared: it links again")
+@example(GUARDED, [([UNLINKED], 1, None), (CROWD, 0, None)]).via("said before anybody was seen")
+@example(
+    GUARDED,
+    [
+        (
+            [
+                signs_in("u0", "e0@x.de"),
+                rules_that("link", ("user_id", "u3"), ("email", "e0@x.de")),
+            ],
+            1,
+            None,
+        ),
+        ([signs_in("u3", "e1@x.de")], 1, None),
+    ],
+).via("an operator's word reaches whom a rule blocks")
+@example(
+    LIMITED,
+    [
+        (CROWD[:1], 0, None),
+        ([rules_that("unlink", ("user_id", "u0"), ("email", "e1@x.de"))], 0, None),
+        ([rules_that("link", ("email", "e1@x.de"), ("user_id", "u0"), at=12)], 0, None),
+    ],
+).via("and together again")
+async def test_incremental_equals_batch(database: Database, rules: Rules, history: History) -> None:
     await database.rows(_CLEAR)
-    workers = [Identity(hashed, RULES, Memory(size)) for size in (1000, 5)]
+    workers = [Identity(hashed, rules, Memory(size)) for size in (1000, 5)]
     everything: list[Statement] = []
     for chunk, worker, lost in history:
         statements = [
@@ -96,17 +160,29 @@ async def test_incremental_equals_batch(
         if lost is not None:
             await _roll_back(database, workers[lost], statements)
         await _resolve(database, workers[worker], statements)
-    found = {row[0]: row[3] for row in await database.rows(_NODES)}
-    nodes, edges = told(everything)
-    assert found == resolve(nodes, edges, RULES).profiles
+    rows = await database.rows(_NODES)
+    facts = told(everything, rules)
+    whole = resolve(facts, rules)
+    assert {row[0]: row[3] for row in rows} == whole.profiles
+    assert partition({row[0]: row[4] for row in rows}) == partition(whole.components)
+    assert {row[0] for row in rows if row[5] & SHARED} == whole.shared
     stored = {Edge(*row) for row in await database.rows(_EDGES)}
-    assert stored == set(edges)
+    assert stored == set(facts.edges)
 
 
-def told(said: Sequence[Statement]) -> tuple[list[Node], list[Edge]]:
+def partition(names: Mapping[bytes, bytes]) -> set[frozenset[bytes]]:
+    """Who is together, whatever the parts are called."""
+    parts: dict[bytes, set[bytes]] = {}
+    for node, name in names.items():
+        parts.setdefault(name, set()).add(node)
+    return {frozenset(part) for part in parts.values()}
+
+
+def told(said: Sequence[Statement], rules: Rules) -> Facts:
     """The raw graph, read off the statements without the code under test."""
     seen: dict[Identifier, int] = {}
     edges: list[Edge] = []
+    verdicts: list[Verdict] = []
     for event, about in said:
         linked = [end for link in about.links for end in (link.a, link.b)]
         for identifier in (*about.identifiers, *linked):
@@ -114,16 +190,24 @@ def told(said: Sequence[Statement]) -> tuple[list[Node], list[Edge]]:
         for link in about.links:
             a, b = hashed(*link.a), hashed(*link.b)
             edges.append(edge(a, b, link.kind, event.at, event.id))
+        word = ruling(event)
+        if word:
+            a, b = hashed(*word.a), hashed(*word.b)
+            verdicts.append(verdict(a, b, together=word.together, at=event.at, event=event.id))
     nodes = [Node(hashed(*identifier), identifier.namespace, at) for identifier, at in seen.items()]
-    return nodes, list(earliest(edges).values())
+    blocked = {hashed(*each) for each in seen if rules.blocks(each)}
+    return Facts(nodes, list(earliest(edges).values()), list(latest(verdicts).values()), blocked)
 
 
 async def _told(connection: Connection, identity: Identity, said: Sequence[Statement]) -> Resolved:
     heard = identity.listen()
     for each in said:
-        heard.hear(each.named, each.event)
+        if ruling(each.event):
+            heard.rule(each.event)
+        else:
+            heard.hear(each.named, each.event)
     subjects = {hashed(*each.named.subject) for each in said if each.named.subject}
-    return await identity.resolve(connection, heard, subjects)
+    return await identity.resolve(connection, heard, subjects, 0)
 
 
 async def _roll_back(database: Database, identity: Identity, said: Sequence[Statement]) -> None:

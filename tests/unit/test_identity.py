@@ -11,11 +11,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event, Identifier
-from identity.graph import Edge, Node
+from identity.graph import Edge, Node, latest, verdict
+from identity.groups import Why
 from identity.identifiers import Kind, namespace_of, normalised, read, subject
-from identity.model import Rules, resolve
+from identity.model import Facts, resolve
+from identity.rules import STRENGTH, Namespace, Rules
 
-SMALL = Rules(limits={"user_id": 1, "email": 2}, default_limit=3)
+SMALL = Rules(
+    {"user_id": Namespace(limit=1), "email": Namespace(limit=2)}, others=Namespace(limit=3)
+)
 
 
 def event(kind: str = "track", **fields: Any) -> Event:
@@ -31,11 +35,8 @@ def edge(a: str, b: str, kind: Kind = Kind.TOGETHER, seen: int = 0) -> Edge:
     return Edge(a.encode(), b.encode(), int(kind), seen, b"")
 
 
-def profiles(nodes: list[Node], edges: list[Edge], rules: Rules = SMALL) -> set[frozenset[str]]:
-    found: dict[bytes, set[str]] = {}
-    for name, profile in resolve(nodes, edges, rules).profiles.items():
-        found.setdefault(profile, set()).add(name.decode())
-    return {frozenset(names) for names in found.values()}
+def profiles(nodes: list[Node], edges: list[Edge]) -> set[frozenset[str]]:
+    return people(Facts(nodes, edges), SMALL)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +126,8 @@ def test_a_device_that_two_people_share_keeps_two_profiles() -> None:
     nodes = [node("u1", 1), node("u2", 5), node("a1", 1)]
     edges = [edge("u1", "a1", Kind.LOGIN, 1), edge("u2", "a1", Kind.LOGIN, 5)]
     assert profiles(nodes, edges) == {frozenset({"u1", "a1"}), frozenset({"u2"})}
-    refused = resolve(nodes, edges, SMALL).refused
-    assert [(r.edge, r.namespace) for r in refused] == [(edges[1], "user_id")]
+    refused = resolve(Facts(nodes, edges), SMALL).refused
+    assert refused == [(edges[1], Why.LIMIT, b"user_id")]
 
 
 def test_a_stronger_edge_wins_over_an_earlier_one() -> None:
@@ -148,12 +149,83 @@ def test_an_alias_makes_two_user_ids_one() -> None:
 def test_a_profile_is_named_after_its_earliest_identifier_then_the_strongest() -> None:
     nodes = [node("u1", 5), node("a1", 3), node("e1", 3)]
     edges = [edge("u1", "a1"), edge("u1", "e1")]
-    assert set(resolve(nodes, edges, SMALL).profiles.values()) == {b"a1"}
+    assert set(resolve(Facts(nodes, edges), SMALL).profiles.values()) == {b"a1"}
+
+
+def people(facts: Facts, rules: Rules) -> set[frozenset[str]]:
+    found: dict[bytes, set[str]] = {}
+    for name, profile in resolve(facts, rules).profiles.items():
+        found.setdefault(profile, set()).add(name.decode())
+    return {frozenset(names) for names in found.values()}
+
+
+def test_what_many_people_share_links_none_of_them() -> None:
+    rules = Rules({"user_id": Namespace(limit=1), "email": Namespace(people=2)})
+    nodes = [node("e1"), *(node(f"u{n}") for n in range(3))]
+    edges = [edge("e1", f"u{n}", Kind.IDENTIFY) for n in range(3)]
+    resolution = resolve(Facts(nodes, edges), rules)
+    assert resolution.shared == {b"e1"}
+    assert len(set(resolution.profiles.values())) == 4
+    assert {(r.why, r.about) for r in resolution.refused} == {(Why.SHARED, b"e1")}
+    assert resolve(Facts(nodes, edges[:2]), rules).shared == set()
+
+
+def test_three_hundred_devices_of_one_person_are_one_person() -> None:
+    nodes = [node("u1"), *(node(f"a{n}", n) for n in range(300))]
+    edges = [edge("u1", f"a{n}", Kind.LOGIN, n) for n in range(300)]
+    assert len(people(Facts(nodes, edges), Rules())) == 1
+
+
+def test_one_weak_link_between_two_large_profiles_waits_for_a_review() -> None:
+    rules = Rules({}, review=2)
+    nodes = [node(name) for name in ("a1", "a2", "a3", "a4")]
+    strong = [edge("a1", "a2", Kind.LOGIN), edge("a3", "a4", Kind.LOGIN)]
+    weak = edge("a2", "a3")
+    held = resolve(Facts(nodes, [*strong, weak]), rules)
+    assert held.refused == [(weak, Why.HELD, b"")]
+    assert len(people(Facts(nodes, [*strong, weak, edge("a1", "a4")]), rules)) == 1
+    assert len(people(Facts(nodes, [*strong, edge("a2", "a3", Kind.LOGIN)]), rules)) == 1
+    approved = verdict(b"a2", b"a3", together=True, at=9, event=b"ok")
+    assert len(people(Facts(nodes, [*strong, weak], [approved]), rules)) == 1
+
+
+def test_what_an_operator_says_counts_as_if_it_had_always_been_so() -> None:
+    nodes = [node("u1"), node("e1"), node("a1")]
+    edges = [edge("u1", "e1", Kind.LOGIN), edge("u1", "a1", Kind.LOGIN)]
+    not_his = verdict(b"u1", b"e1", together=False, at=9, event=b"no")
+    assert people(Facts(nodes, edges, [not_his]), SMALL) == people(Facts(nodes, edges[1:]), SMALL)
+    his = verdict(b"u1", b"e1", together=True, at=9, event=b"yes")
+    assert people(Facts(nodes, edges[1:], [his]), SMALL) == people(Facts(nodes, edges), SMALL)
+
+
+def test_who_was_set_apart_stays_apart_by_way_of_a_third() -> None:
+    nodes = [node("u1"), node("a1"), node("a2")]
+    edges = [edge("u1", "a1", Kind.LOGIN, 1), edge("u1", "a2", Kind.TOGETHER, 2)]
+    apart = verdict(b"a1", b"a2", together=False, at=9, event=b"no")
+    resolution = resolve(Facts(nodes, edges, [apart]), SMALL)
+    assert resolution.refused == [(edges[1], Why.APART, b"no")]
+
+
+def test_of_two_words_on_a_pair_the_later_counts_and_in_a_tie_the_one_against() -> None:
+    yes = verdict(b"b", b"a", together=True, at=1, event=b"1")
+    no = verdict(b"a", b"b", together=False, at=1, event=b"0")
+    later = verdict(b"a", b"b", together=True, at=2, event=b"0")
+    assert list(latest([yes, no]).values()) == list(latest([no, yes]).values()) == [no]
+    assert list(latest([later, yes, no]).values()) == [later]
+
+
+def test_blocked_values_and_namespaces_link_nobody() -> None:
+    rules = Rules({"email": Namespace(blocked=("info@*",)), "ip": Namespace(links=False)})
+    assert rules.blocks(Identifier("email", "info@shop.example"))
+    assert rules.blocks(Identifier("ip", "192.0.2.1"))
+    assert not rules.blocks(Identifier("email", "ada@shop.example"))
+    nodes, edges = [node("u1"), node("e1")], [edge("u1", "e1", Kind.LOGIN)]
+    assert len(people(Facts(nodes, edges, blocked={b"e1"}), Rules())) == 2
 
 
 names = st.sampled_from([f"{kind}{number}" for kind in "uea" for number in range(4)])
 edges_drawn = st.lists(
-    st.builds(edge, names, names, st.sampled_from(list(Kind)), st.integers(0, 5)).filter(
+    st.builds(edge, names, names, st.sampled_from(STRENGTH), st.integers(0, 5)).filter(
         lambda e: e.a != e.b
     ),
     max_size=25,
@@ -165,11 +237,11 @@ def test_resolution_depends_on_the_set_of_edges_alone(
     edges: list[Edge], shuffler: random.Random
 ) -> None:
     nodes = [node(f"{kind}{number}", number) for kind in "uea" for number in range(4)]
-    expected = resolve(nodes, edges, SMALL)
+    expected = resolve(Facts(nodes, edges), SMALL)
     shuffled_nodes, shuffled = list(nodes), edges + edges[: len(edges) // 2]
     shuffler.shuffle(shuffled_nodes)
     shuffler.shuffle(shuffled)
-    assert resolve(shuffled_nodes, shuffled, SMALL).profiles == expected.profiles
+    assert resolve(Facts(shuffled_nodes, shuffled), SMALL).profiles == expected.profiles
 
 
 @given(edges_drawn)
@@ -183,14 +255,14 @@ def test_no_profile_breaks_a_limit_and_no_refused_edge_could_have_been_taken(
     edges: list[Edge],
 ) -> None:
     nodes = [node(f"{kind}{number}", number) for kind in "uea" for number in range(4)]
-    resolution = resolve(nodes, edges, SMALL)
+    resolution = resolve(Facts(nodes, edges), SMALL)
     same = identities(nodes, edges)
     inside: dict[tuple[bytes, str], set[int]] = {}
     for each in nodes:
         counted = inside.setdefault((resolution.profiles[each.id], each.namespace), set())
         counted.add(same[each.id])
     for (_, namespace), counted in inside.items():
-        assert len(counted) <= SMALL.limit(namespace)
+        assert len(counted) <= (SMALL.of(namespace).limit or 0)
     for refusal in resolution.refused:
         a, b = refusal.edge.a, refusal.edge.b
         assert resolution.profiles[a] != resolution.profiles[b]

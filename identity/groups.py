@@ -1,0 +1,152 @@
+"""One raw component, link by link: who becomes one where not all of it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+import networkx as nx
+
+from identity.graph import Edge, Node, NodeId, Verdict
+from identity.identifiers import Kind
+from identity.rules import Rules
+
+_WEAK = frozenset({Kind.TOGETHER, Kind.INFERRED})
+_ON_PURPOSE = frozenset({Kind.ALIAS, Kind.LINKED})
+
+
+class Why(StrEnum):
+    """Why a link was not taken; `about` of a refusal says more."""
+
+    LIMIT = "limit"  # one profile would have too many of a namespace
+    BLOCKED = "blocked"  # a rule says that this value links nobody
+    SHARED = "shared"  # it is linked with too many: strangers share it
+    UNLINKED = "unlinked"  # an operator said that these two are not the same
+    APART = "apart"  # it would join two whom an operator set apart
+    HELD = "held"  # one weak link between two large profiles waits for a review
+
+
+class Refusal(NamedTuple):
+    """A link that was not taken."""
+
+    edge: Edge
+    why: Why
+    about: bytes = b""  # the namespace, the node or the fact that stands against it
+
+
+class Part(NamedTuple):
+    """A raw component."""
+
+    nodes: dict[NodeId, Node]
+    edges: list[Edge]
+    apart: list[Verdict]  # of two who are both in here
+
+
+def same_identity(part: Part) -> Mapping[NodeId, NodeId]:
+    """Identifiers of one namespace that are said to be the same count as one.
+
+    The limits stand against accidents; an alias, and an operator's word, is said on purpose.
+    """
+    union = nx.utils.UnionFind(part.nodes)
+    for each in part.edges:
+        one, other = part.nodes[each.a], part.nodes[each.b]
+        if each.kind in _ON_PURPOSE and one.namespace == other.namespace:
+            union.union(each.a, each.b)
+    return {node: union[node] for node in part.nodes}
+
+
+def fits(part: Part, rules: Rules) -> bool:
+    """Whether all of it may be one person."""
+    if part.apart or (rules.review is not None and len(part.nodes) >= 2 * rules.review):
+        return False
+    same = same_identity(part)
+    seen: dict[str, set[NodeId]] = {}
+    for node in part.nodes.values():
+        seen.setdefault(node.namespace, set()).add(same[node.id])
+    return not _over(seen, {}, rules)
+
+
+class Groups:
+    """Takes the links of a component from the strongest on; of equal ones the older comes first."""
+
+    def __init__(self, part: Part, rules: Rules) -> None:
+        self._rules = rules
+        self._same = same_identity(part)
+        self._nodes = part.nodes
+        self._of = {node: node for node in part.nodes}
+        self.members: dict[NodeId, list[NodeId]] = {node: [node] for node in part.nodes}
+        self._holds = {
+            node.id: {node.namespace: {self._same[node.id]}} for node in part.nodes.values()
+        }
+        self._apart: dict[NodeId, list[Verdict]] = {}
+        for verdict in part.apart:
+            self._apart.setdefault(verdict.a, []).append(verdict)
+            self._apart.setdefault(verdict.b, []).append(verdict)
+        self._beside: dict[NodeId, set[NodeId]] = {}
+        for each in part.edges:
+            self._beside.setdefault(each.a, set()).add(each.b)
+            self._beside.setdefault(each.b, set()).add(each.a)
+
+    def take_all(self, edges: Iterable[Edge]) -> Sequence[Refusal]:
+        """Those that were refused and whose two ends did not become one in another way."""
+        refused = []
+        for each in sorted(set(edges), key=lambda e: (self._rules.weight(e.kind), e[3], e)):
+            refusal = self._take(each)
+            if refusal:
+                refused.append(refusal)
+        return [r for r in refused if self._of[r.edge.a] != self._of[r.edge.b]]
+
+    def _take(self, edge: Edge) -> Refusal | None:
+        a, b = self._of[edge.a], self._of[edge.b]
+        if a == b:
+            return None
+        if len(self.members[a]) < len(self.members[b]):
+            a, b = b, a
+        verdict = self._set_apart(a, b)
+        if verdict:
+            return Refusal(edge, Why.APART, verdict.event)
+        broken = _over(self._holds[b], self._holds[a], self._rules)
+        if broken:
+            return Refusal(edge, Why.LIMIT, broken.encode())
+        if edge.kind in _WEAK and self._needs_review(a, b):
+            return Refusal(edge, Why.HELD)
+        for node in self.members[b]:
+            self._of[node] = a
+        self.members[a] += self.members.pop(b)
+        for namespace, ids in self._holds.pop(b).items():
+            self._holds[a].setdefault(namespace, set()).update(ids)
+        return None
+
+    def _set_apart(self, a: NodeId, b: NodeId) -> Verdict | None:
+        """What an operator said of two, one in each of these groups."""
+        if not self._apart:
+            return None
+        against = [
+            verdict
+            for node in self.members[b]
+            for verdict in self._apart.get(node, ())
+            if {self._of[verdict.a], self._of[verdict.b]} == {a, b}
+        ]
+        return min(against, default=None)
+
+    def _needs_review(self, a: NodeId, b: NodeId) -> bool:
+        """Whether both are large, and nothing but one link joins them."""
+        size = self._rules.review
+        if size is None or len(self.members[b]) < size:
+            return False
+        between = 0
+        for node in self.members[b]:
+            between += sum(self._of[other] == a for other in self._beside.get(node, ()))
+            if between > 1:
+                return False
+        return True
+
+
+def _over(a: Mapping[str, set[NodeId]], b: Mapping[str, set[NodeId]], rules: Rules) -> str:
+    """The first namespace of `a` of which the two have too many together; empty if none."""
+    for namespace in sorted(a):
+        limit = rules.of(namespace).limit
+        if limit is not None and len(a[namespace] | b.get(namespace, set())) > limit:
+            return namespace
+    return ""

@@ -1,0 +1,90 @@
+"""Identity rules as data: what may link people, how much of it one person has, what is nobody's."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from cdp.events import Identifier, Instant
+from identity.graph import Node, NodeId
+from identity.identifiers import ANONYMOUS_ID, EMAIL, PHONE, USER_ID, Kind
+
+STRENGTH = (Kind.LOGIN, Kind.IDENTIFY, Kind.ALIAS, Kind.TOGETHER, Kind.INFERRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Rules for the identifiers of one namespace. None lifts a bound.
+
+    A value that is linked directly with more than `people` identifiers of limited namespaces, or
+    with more than `neighbours` of any, is shared by strangers: it links nobody.
+    """
+
+    limit: int | None = None  # how many of them one profile may have
+    people: int | None = 20
+    neighbours: int | None = 500
+    links: bool = True  # whether they may link at all
+    blocked: tuple[str, ...] = ()  # values, or patterns with * and ?, that link nobody
+
+    def blocks(self, value: str) -> bool:
+        """Whether this value links nobody, whatever is said about it."""
+        return not self.links or any(fnmatch.fnmatchcase(value, each) for each in self.blocked)
+
+
+DEFAULTS: Mapping[str, Namespace] = MappingProxyType(
+    {
+        USER_ID: Namespace(limit=1, people=None, neighbours=None),
+        EMAIL: Namespace(limit=5),
+        PHONE: Namespace(limit=5),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How links become people. `review` is how many identifiers make a profile large."""
+
+    namespaces: Mapping[str, Namespace] = field(default_factory=lambda: DEFAULTS)
+    others: Namespace = Namespace()
+    priority: tuple[str, ...] = (USER_ID, ANONYMOUS_ID)
+    strength: tuple[Kind, ...] = STRENGTH
+    review: int | None = 25
+
+    def of(self, namespace: str) -> Namespace:
+        """The rules of a namespace."""
+        return self.namespaces.get(namespace, self.others)
+
+    def blocks(self, identifier: Identifier) -> bool:
+        """Whether an identifier links nobody."""
+        return self.of(identifier.namespace).blocks(identifier.value)
+
+    def weight(self, kind: int) -> int:
+        """Orders links, the strongest first; what an operator said comes before all."""
+        return -1 if kind == Kind.LINKED else self.strength.index(Kind(kind))
+
+    def rank(self, node: Node) -> tuple[Instant, int, NodeId]:
+        """Orders nodes by who names the profile: earliest, then strongest, then smallest id."""
+        try:
+            strength = self.priority.index(node.namespace)
+        except ValueError:
+            strength = len(self.priority)
+        return node.first_seen, strength, node.id
+
+    def is_plain(self, sizes: Mapping[str, int]) -> bool:
+        """Whether so many identifiers, by namespace, can break no rule however they are linked."""
+        total = sum(sizes.values())
+        limited = sum(size for name, size in sizes.items() if self.of(name).limit is not None)
+        if self.review is not None and total >= 2 * self.review:
+            return False
+        return all(
+            _within(size, rule.limit)
+            and _within(limited, rule.people)
+            and _within(total, rule.neighbours)
+            for size, rule in ((size, self.of(name)) for name, size in sizes.items())
+        )
+
+
+def _within(count: int, bound: int | None) -> bool:
+    return bound is None or count <= bound

@@ -1,0 +1,137 @@
+"""Settles parts of the stored graph: whole components where no rule can bite, else exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cdp.db import Connection
+from cdp.events import ProfileId
+from identity import store, verdicts
+from identity.graph import NodeId
+from identity.model import Facts, Resolution, profile_id, resolve
+from identity.rules import Rules
+from identity.store import BESIDE, BLOCKED, SHARED, Elder, Placed, Union
+from identity.verdicts import Move
+
+
+@dataclass(slots=True)
+class Settling:
+    """One transaction's worth; `fresh` nodes were nobody's before, so they move from nowhere."""
+
+    connection: Connection
+    rules: Rules
+    fresh: Collection[NodeId]
+    unions: list[Union] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    moved: set[ProfileId] = field(default_factory=set)
+
+    def is_plain(self, elders: Iterable[Elder]) -> bool:
+        """Whether these raw components together are one profile, however they are linked."""
+        sizes: Counter[str] = Counter()
+        for elder in elders:
+            if elder.special:
+                return False
+            sizes[elder.placed.node.namespace] += elder.size
+        return self.rules.is_plain(sizes)
+
+    def unite(self, elders: Sequence[Elder], cause: bytes) -> None:
+        """Make these raw components one profile."""
+        sizes: Counter[bytes] = Counter()
+        for elder in elders:
+            sizes[elder.placed.component] += elder.size
+        into = max(sizes, key=lambda component: (sizes[component], component))
+        profile = profile_id((elder.placed.node for elder in elders), self.rules)
+        united = {
+            Union(elder.placed.component, into, profile)
+            for elder in elders
+            if (elder.placed.component, elder.placed.profile) != (into, profile)
+        }
+        if united:
+            before = {elder.placed.profile for elder in elders} - set(self.fresh)
+            self.unions += sorted(united)
+            self.moved |= before | {profile}
+            self.moves += [
+                Move(each, profile, "merged", cause) for each in sorted(before - {profile})
+            ]
+
+    async def exactly(self, components: Collection[bytes], cause: bytes) -> None:
+        """Resolve raw components from their edges, and all that they turn out to hang on to."""
+        around = set(components)
+        while True:
+            members = await store.members(self.connection, around)
+            facts, context = await self._facts(members)
+            resolution = resolve(facts, self.rules)
+            inside = {resolution.components[each.node.id] for each in members}
+            more = {
+                each.component for each in context if resolution.components[each.node.id] in inside
+            }
+            if not more - around:
+                break
+            around |= more
+        after = _placed_anew(members, facts, resolution)
+        before = {each.node.id: each for each in members}
+        await store.assign(self.connection, [e for e in after if e != before[e.node.id]])
+        self._note(before, after, cause)
+
+    async def _facts(self, members: Sequence[Placed]) -> tuple[Facts, list[Placed]]:
+        """All that is known of these nodes, and the others that they are linked with."""
+        ids = {each.node.id for each in members}
+        edges = await store.incident_edges(self.connection, ids)
+        said = await verdicts.about(self.connection, ids)
+        ends = {end for each in edges for end in each[:2]}
+        ends |= {end for each in said for end in each[:2]}
+        context = list((await store.nodes(self.connection, ends - ids)).values())
+        facts = Facts(
+            [each.node for each in (*members, *context)],
+            edges,
+            said,
+            {each.node.id for each in (*members, *context) if each.flags & BLOCKED},
+            {each.node.id for each in context if each.flags & SHARED},
+        )
+        return facts, context
+
+    def _note(self, before: dict[NodeId, Placed], after: Sequence[Placed], cause: bytes) -> None:
+        ways: dict[ProfileId, set[ProfileId]] = {}
+        for each in after:
+            node, former = each.node.id, before[each.node.id].profile
+            if node not in self.fresh:
+                ways.setdefault(former, set()).add(each.profile)
+            elif each.profile != node:
+                self.moved.add(each.profile)
+        for former, profiles in sorted(ways.items()):
+            kind = "merged" if len(profiles) == 1 else "split"
+            for profile in sorted(profiles - {former}):
+                self.moves.append(Move(former, profile, kind, cause))
+                self.moved |= {former, profile}
+
+
+def _placed_anew(members: Sequence[Placed], facts: Facts, resolution: Resolution) -> list[Placed]:
+    """The members with the component, profile and flags that the resolution gives them."""
+    names = _names(members, resolution)
+    barred = resolution.shared | set(facts.blocked)
+    beside = {end for said in facts.verdicts for end in said[:2]}
+    for a, b, *_ in facts.edges:
+        if a in barred or b in barred:
+            beside |= {a, b}
+    anew = []
+    for each in members:
+        node = each.node.id
+        flags = each.flags & BLOCKED
+        flags |= SHARED if node in resolution.shared else 0
+        flags |= BESIDE if node in beside else 0
+        profile, component = resolution.profiles[node], names[resolution.components[node]]
+        anew.append(each._replace(component=component, profile=profile, flags=flags))
+    return anew
+
+
+def _names(members: Sequence[Placed], resolution: Resolution) -> dict[NodeId, bytes]:
+    """What each raw component is called: by one of its own nodes, so no other is called that."""
+    names: dict[NodeId, bytes] = {}
+    for each in sorted(members, key=lambda each: each.node.id):
+        part = resolution.components[each.node.id]
+        names.setdefault(part, each.node.id)
+        if each.component == each.node.id:
+            names[part] = min(names[part], each.node.id)
+    return names
