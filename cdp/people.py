@@ -12,7 +12,7 @@ import identity.store as identity_store
 import profiles.store as profile_store
 from cdp.cache import View, Views
 from cdp.db import Connection
-from cdp.events import ProfileId, SubjectId
+from cdp.events import Identifier, ProfileId, SubjectId
 from cdp.log import store as log_store
 from cdp.log.keyring import Keyring
 from cdp.times import iso
@@ -37,6 +37,20 @@ class People:
     ) -> dict[ProfileId, list[SubjectId]]:
         """The identifiers of those of these ids that name a profile now."""
         return await identity_store.nodes_of(connection, list(ids))
+
+    async def names(
+        self, connection: Connection, subjects: Iterable[SubjectId]
+    ) -> dict[SubjectId, Identifier]:
+        """The originals of identifiers that events of these subjects carried, by their hash."""
+        hashed = self.keyring.vault.subject
+        fragments = await self.profiles.shelf.open(connection, subjects)
+        carried = {
+            Identifier(namespace, value)
+            for each in fragments.values()
+            for namespace, values in each.identifiers.items()
+            for value in values
+        }
+        return {hashed(*each): each for each in carried}
 
     async def load(
         self, connection: Connection, ids: Iterable[ProfileId]

@@ -85,6 +85,7 @@ class Pipeline:
         resolved = await self.identity.resolve(connection, said, causes, unit.now)
         await consent.apply(connection, decided)
         await self.profiles.end(connection, folding)
+        await profile_store.split(connection, resolved.split)
         for profile in sorted(resolved.moved):
             unit.emit(TOUCHED, profile)
         for subject, event_id in causes.items():

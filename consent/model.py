@@ -158,12 +158,15 @@ def _stand(purpose: Purpose, best: Mapping[str, Decision]) -> Standing:
     return Standing(decision.state, decision)
 
 
+_TOLD_TO_US = frozenset({"consent", "link", "unlink"})  # said on purpose, not observed
+
+
 def collectable(event: Event, purposes: Iterable[Purpose], *, allowed_so_far: bool) -> Event | None:
     """The collection gate: the event, only its consent decision, or nothing to be stored.
 
-    An event's own stamp counts before what was known; consent facts themselves always pass.
+    An event's own stamp counts before what was known; facts that are told on purpose always pass.
     """
-    if event.type == "consent":
+    if event.type in _TOLD_TO_US:
         return event
     if not is_about_consent(event):
         return event if allowed_so_far else None

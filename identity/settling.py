@@ -10,9 +10,10 @@ from cdp.db import Connection
 from cdp.events import ProfileId
 from identity import store, verdicts
 from identity.graph import NodeId
+from identity.groups import Why
 from identity.model import Facts, Resolution, profile_id, resolve
 from identity.rules import Rules
-from identity.store import BESIDE, BLOCKED, SHARED, Elder, Placed, Union
+from identity.store import BESIDE, BLOCKED, HELD, SHARED, Elder, Placed, Union
 from identity.verdicts import Move
 
 
@@ -61,7 +62,7 @@ class Settling:
         around = set(components)
         while True:
             members = await store.members(self.connection, around)
-            facts, context = await self._facts(members)
+            facts, context = await facts_about(self.connection, members)
             resolution = resolve(facts, self.rules)
             inside = {resolution.components[each.node.id] for each in members}
             more = {
@@ -74,23 +75,6 @@ class Settling:
         before = {each.node.id: each for each in members}
         await store.assign(self.connection, [e for e in after if e != before[e.node.id]])
         self._note(before, after, cause)
-
-    async def _facts(self, members: Sequence[Placed]) -> tuple[Facts, list[Placed]]:
-        """All that is known of these nodes, and the others that they are linked with."""
-        ids = {each.node.id for each in members}
-        edges = await store.incident_edges(self.connection, ids)
-        said = await verdicts.about(self.connection, ids)
-        ends = {end for each in edges for end in each[:2]}
-        ends |= {end for each in said for end in each[:2]}
-        context = list((await store.nodes(self.connection, ends - ids)).values())
-        facts = Facts(
-            [each.node for each in (*members, *context)],
-            edges,
-            said,
-            {each.node.id for each in (*members, *context) if each.flags & BLOCKED},
-            {each.node.id for each in context if each.flags & SHARED},
-        )
-        return facts, context
 
     def _note(self, before: dict[NodeId, Placed], after: Sequence[Placed], cause: bytes) -> None:
         ways: dict[ProfileId, set[ProfileId]] = {}
@@ -107,6 +91,26 @@ class Settling:
                 self.moved |= {former, profile}
 
 
+async def facts_about(
+    connection: Connection, members: Sequence[Placed]
+) -> tuple[Facts, list[Placed]]:
+    """All that is known of these nodes, and the others that they are linked with."""
+    ids = {each.node.id for each in members}
+    edges = await store.incident_edges(connection, ids)
+    said = await verdicts.about(connection, ids)
+    ends = {end for each in edges for end in each[:2]}
+    ends |= {end for each in said for end in each[:2]}
+    context = list((await store.nodes(connection, ends - ids)).values())
+    facts = Facts(
+        [each.node for each in (*members, *context)],
+        edges,
+        said,
+        {each.node.id for each in (*members, *context) if each.flags & BLOCKED},
+        {each.node.id for each in context if each.flags & SHARED},
+    )
+    return facts, context
+
+
 def _placed_anew(members: Sequence[Placed], facts: Facts, resolution: Resolution) -> list[Placed]:
     """The members with the component, profile and flags that the resolution gives them."""
     names = _names(members, resolution)
@@ -115,12 +119,14 @@ def _placed_anew(members: Sequence[Placed], facts: Facts, resolution: Resolution
     for a, b, *_ in facts.edges:
         if a in barred or b in barred:
             beside |= {a, b}
+    held = {end for r in resolution.refused if r.why == Why.HELD for end in r.edge[:2]}
     anew = []
     for each in members:
         node = each.node.id
         flags = each.flags & BLOCKED
         flags |= SHARED if node in resolution.shared else 0
         flags |= BESIDE if node in beside else 0
+        flags |= HELD if node in held else 0
         profile, component = resolution.profiles[node], names[resolution.components[node]]
         anew.append(each._replace(component=component, profile=profile, flags=flags))
     return anew

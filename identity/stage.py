@@ -20,10 +20,14 @@ from identity.store import BARS, Elder, Placed
 
 
 class Resolved(NamedTuple):
-    """Where the chunk's subjects belong now, and every profile that gained or lost nodes."""
+    """Where the chunk's subjects belong now, and every profile that gained or lost nodes.
+
+    `split` are pairs: a former profile, and one that left it.
+    """
 
     profiles: dict[SubjectId, ProfileId]
     moved: set[ProfileId]
+    split: list[tuple[ProfileId, ProfileId]]
 
 
 class Known(NamedTuple):
@@ -62,15 +66,16 @@ class Identity:
         }
         ruled = list(latest(map(self._verdict, said.ruled)).values())
         news = self.memory.news(*_joint(facts.values()))
-        moved: set[ProfileId] = set()
+        settling = Settling(connection, self.rules, ())
         if any(news):
             _, news = await self._look(connection, news, ())
             self._settle(facts, said.told)
         if any(news) or ruled:
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
             known, news = await self._look(connection, news, ruled)
-            moved = await self._apply(connection, news, Known(known, blocked, ruled), now)
-        return Resolved(await store.profiles(connection, subjects), moved)
+            settling = await self._apply(connection, news, Known(known, blocked, ruled), now)
+        split = [(each.former, each.profile) for each in settling.moves if each.kind == "split"]
+        return Resolved(await store.profiles(connection, subjects), settling.moved, split)
 
     def _facts(self, named: Named, at: Instant, event: bytes, blocked: set[NodeId]) -> News:
         nodes = {each: self._node(each, at) for each in named.identifiers}
@@ -108,7 +113,7 @@ class Identity:
 
     async def _apply(
         self, connection: Connection, news: News, known: Known, now: Instant
-    ) -> set[ProfileId]:
+    ) -> Settling:
         """Write the facts, then settle every group of raw components that they join or change."""
         fresh = {node.id for node in news.nodes} - known.nodes.keys()
         if news.nodes:
@@ -138,7 +143,7 @@ class Identity:
             await store.unite(connection, settling.unions)
         if settling.moves and self.keeps_history:
             await verdicts.record(connection, settling.moves, now)
-        return settling.moved
+        return settling
 
 
 def _joint(facts: Iterable[News]) -> News:

@@ -13,6 +13,7 @@ from identity.graph import Edge, Node, NodeId
 BLOCKED = 1  # by a rule: it links nobody
 SHARED = 2  # by strangers: it links nobody
 BESIDE = 4  # linked with one of those, or an operator said something about it
+HELD = 8  # at an end of a link that waits for a review
 BARS = BLOCKED | SHARED
 
 _LOCK = named("select pg_advisory_xact_lock(cast(cast('nodes' as regclass) as oid)::bigint)")
@@ -83,6 +84,12 @@ _UNITE = named(
       from unnest(cast(:components as bytea[]), cast(:into as bytea[]),
                   cast(:profiles as bytea[])) u(component, into_, profile)
      where n.component = u.component
+    """
+)
+_SUSPECTS = named(
+    """
+    select id, namespace, first_seen, component, profile, flags from nodes
+     where flags & 10 <> 0 and id > :after order by id limit :limit
     """
 )
 _PROFILES = named("select id, profile from nodes where id = any(:ids)")
@@ -178,6 +185,12 @@ async def elders(connection: Connection, components: Collection[bytes]) -> list[
 async def members(connection: Connection, components: Collection[bytes]) -> list[Placed]:
     """Every node of these raw components."""
     rows = await connection.execute(_MEMBERS, {"components": list(components)})
+    return [_placed(row) for row in rows]
+
+
+async def suspects(connection: Connection, *, after: NodeId, limit: int) -> list[Placed]:
+    """Nodes that strangers share or that a link awaiting a review ends at, by id."""
+    rows = await connection.execute(_SUSPECTS, {"after": after, "limit": limit})
     return [_placed(row) for row in rows]
 
 

@@ -37,6 +37,14 @@ _RECORD = named(
 )
 
 
+_HISTORY = named(
+    """
+    select at, former, profile, kind, cause from identity_history
+     where former = any(:ids) or profile = any(:ids) order by number desc limit :limit
+    """
+)
+
+
 class Move(NamedTuple):
     """Identifiers that were of one profile and are of another now."""
 
@@ -75,3 +83,11 @@ async def record(connection: Connection, moves: Sequence[Move], now: Instant) ->
         "causes": [each.cause for each in moves],
     }
     await connection.execute(_RECORD, values)
+
+
+async def history(
+    connection: Connection, nodes: Collection[NodeId], limit: int
+) -> list[tuple[Instant, Move]]:
+    """The latest merges and splits of profiles that are called by one of these nodes."""
+    rows = await connection.execute(_HISTORY, {"ids": list(nodes), "limit": limit})
+    return [(row[0], Move(*row[1:])) for row in rows]

@@ -40,6 +40,15 @@ _MEMBERSHIPS = named(
     "select profile, segment, since from memberships where profile = any(:profiles)"
 )
 _DROP_MEMBERSHIPS = named("delete from memberships where profile = any(:profiles)")
+_SPLIT_MEMBERSHIPS = named(
+    """
+    insert into memberships (segment, profile, since)
+    select m.segment, u.profile, min(m.since)
+      from unnest(cast(:former as bytea[]), cast(:profiles as bytea[])) u(former, profile)
+      join memberships m on m.profile = u.former group by 1, 2
+    on conflict do nothing
+    """
+)
 _PUT_MEMBERSHIPS = named(
     """
     insert into memberships (segment, profile, since)
@@ -168,6 +177,13 @@ async def replace_memberships(
             "since": [each.since for each in new],
         }
         await connection.execute(_PUT_MEMBERSHIPS, values)
+
+
+async def split(connection: Connection, parts: Collection[tuple[ProfileId, ProfileId]]) -> None:
+    """Who leaves a profile was in its segments too: (former, new) profiles."""
+    if parts:
+        values = {"former": [each[0] for each in parts], "profiles": [each[1] for each in parts]}
+        await connection.execute(_SPLIT_MEMBERSHIPS, values)
 
 
 async def record(connection: Connection, changes: Iterable[Change]) -> list[Recorded]:

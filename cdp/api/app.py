@@ -16,6 +16,7 @@ from cdp.api import health, openapi, problems
 from cdp.api.consent import Consent
 from cdp.api.destinations import Destinations
 from cdp.api.front import Front
+from cdp.api.identity import Identity
 from cdp.api.parts import Parts
 from cdp.api.profiles import Profiles
 from cdp.api.quarantine import Quarantine, ReplaySchema
@@ -24,6 +25,7 @@ from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
 from consent.schema import DecisionSchema, PurposeSchema
+from identity.schema import RulingSchema
 from profiles.schema import SegmentSchema
 
 FORMS: tuple[type[Form], ...] = (
@@ -32,6 +34,7 @@ FORMS: tuple[type[Form], ...] = (
     PurposeSchema,
     DestinationSchema,
     ReplaySchema,
+    RulingSchema,
 )
 
 
@@ -49,7 +52,7 @@ def create(
         redirect_slashes=False,
     )
     app.include_router(collecting.router())
-    for resource in (Profiles, Segments, Consent, Destinations, Quarantine):
+    for resource in (Profiles, Identity, Segments, Consent, Destinations, Quarantine):
         app.include_router(resource(parts).router())
     app.include_router(health.router(parts, CollectorRegistry()))
     problems.install(app)

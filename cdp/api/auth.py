@@ -14,6 +14,8 @@ from cdp.errors import Forbidden, Unauthorized
 
 SCOPES = (
     "profiles:read",
+    "identity:read",
+    "identity:write",
     "segments:read",
     "segments:write",
     "consent:read",

@@ -12,11 +12,12 @@ from starlette.responses import Response
 import consent.store as consent_store
 from cdp import times
 from cdp.api import openapi, pages, refs, samples
+from cdp.api.facts import fact
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
 from cdp.errors import Conflict, NotFound
-from cdp.events import SCHEMA, Event, Identifier, ProfileId
+from cdp.events import Event, Identifier, ProfileId
 from cdp.forms import load
 from cdp.log import store as log_store
 from cdp.log.appender import fact_of
@@ -25,8 +26,6 @@ from consent.model import Decision, Purpose, decisions, standing
 from consent.schema import DecisionSchema, PurposeSchema
 from identity.identifiers import ANONYMOUS_ID, USER_ID
 from profiles import segments
-
-API_SOURCE = 0  # the number of the source that stands for this API
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,21 +170,15 @@ async def _identifier(parts: Parts, connection: Connection, ref: str) -> Identif
 
 
 def _fact(parts: Parts, who: Identifier, loaded: dict[str, Any]) -> Event:
-    now = times.now()
-    at = times.from_datetime(loaded.pop("at")) if "at" in loaded else now
-    message_id = str(uuid.uuid4())
+    at = times.from_datetime(loaded.pop("at")) if "at" in loaded else None
     external = [] if who.namespace in {USER_ID, ANONYMOUS_ID} else [_external(who)]
-    return Event(
-        schema=SCHEMA,
-        type="consent",
-        id=parts.vault.digest(f"{API_SOURCE}\x00{message_id}".encode()),
-        source=API_SOURCE,
-        message_id=message_id,
-        timestamp=min(at, now),
-        received_at=now,
+    return fact(
+        parts.vault,
+        "consent",
+        loaded,
+        at=at,
         user_id=who.value if who.namespace == USER_ID else "",
         anonymous_id=who.value if who.namespace == ANONYMOUS_ID else "",
-        properties=loaded,
         context={"externalIds": external} if external else {},
     )
 

@@ -45,6 +45,7 @@ _PERSON = {
     "type": "string",
     "anyOf": [{"pattern": "^[A-Za-z][A-Za-z0-9_.]*:.+$"}, {"pattern": f"^(profile_id:)?{_UUID}$"}],
 }
+_IDENTIFIER = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_.]*:.+$"}
 _REF = {
     "name": "ref",
     "in": "path",
@@ -91,6 +92,11 @@ _TAKES: dict[str, list[dict[str, Any]]] = {
         _LIMIT,
         _query("after", "`next` of the page before", type="integer", minimum=-1, maximum=1 << 62),
     ],
+    "two": [
+        _query("a", "`namespace:value`", **_IDENTIFIER) | {"required": True},
+        _query("b", "`namespace:value`", **_IDENTIFIER) | {"required": True},
+    ],
+    "suspects": [_LIMIT, _cursor(pages.PROFILE)],
     "deliveries": [
         _LIMIT,
         _cursor(pages.DELIVERY),

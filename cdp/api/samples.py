@@ -142,3 +142,55 @@ QUARANTINE: dict[str, Any] = {
     **_NEXT,
 }
 REPLAYED: dict[str, Any] = {"replayed": 1, "refused": [{"id": 2, "reason": "event: is missing"}]}
+RULED: dict[str, Any] = {"fact": _FACT, "at": _AT}
+_EVIDENCE: dict[str, Any] = {
+    "event": _FACT,
+    "type": Null("identify"),
+    "name": Null(""),
+    "at": Null(_AT),
+    "source": Null(1),
+    "message_id": Null("m-1"),
+}
+_LINK: dict[str, Any] = {
+    "a": "anonymous_id:a-1",
+    "b": "user_id:u-42",
+    "kind": "login",
+    "first_seen": _AT,
+    "taken": True,
+    "for": "an identify call named both",
+    "against": Null("one person has at most 1 user_id"),
+    "evidence": _EVIDENCE,
+}
+EXPLAINED: dict[str, Any] = {
+    "same": True,
+    "answer": "The same person, because anonymous_id:a-1 and user_id:u-42: an identify call …",
+    "path": [_LINK],
+}
+SUSPECTS: dict[str, Any] = {
+    "suspects": [
+        {
+            "kind": "shared",
+            "a": "email:info@example.com",
+            "b": Null("anonymous_id:a-1"),
+            "reason": "email:info@example.com is linked with 31 others",
+        }
+    ],
+    **_NEXT,
+}
+IDENTITY: dict[str, Any] = {
+    "profile_id": _ID,
+    "identifiers": [{"identifier": "user_id:u-42", "first_seen": _AT, "state": "links"}],
+    "links": [_LINK],
+    "said": [
+        {
+            "a": "email:info@example.com",
+            "b": "user_id:u-42",
+            "same": False,
+            "at": _AT,
+            "reason": "the call centre typed its own address",
+            "by": "eve",
+        }
+    ],
+    "aliases": [_ID],
+    "history": [{"at": _AT, "kind": "merged", "from": _ID, "to": _ID, "cause": _EVIDENCE}],
+}

@@ -74,6 +74,7 @@ _CONSENT_HISTORY = named(
      where consent and subject = any(:subjects) order by at, id
     """
 )
+_BY_ID = named('select "offset", subject, id, payload from events where id = any(:ids)')
 
 
 class Sealed(NamedTuple):
@@ -168,3 +169,8 @@ async def consent_history(connection: Connection, subjects: list[SubjectId]) -> 
     """Every fact with consent decisions of these subjects, oldest first."""
     rows = await connection.execute(_CONSENT_HISTORY, {"subjects": subjects})
     return [Record(*row) for row in rows]
+
+
+async def by_id(connection: Connection, ids: list[bytes]) -> list[Record]:
+    """These facts, as far as they are stored."""
+    return [Record(*row) for row in await connection.execute(_BY_ID, {"ids": ids})]

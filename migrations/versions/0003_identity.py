@@ -9,7 +9,7 @@ depends_on = None
 
 TABLES = """
 alter table nodes add flags smallint not null default 0;
-create index nodes_shared on nodes (id) where flags & 2 <> 0;
+create index nodes_suspect on nodes (id) where flags & 10 <> 0;
 
 -- A projection: the latest word on each pair of identifiers, a < b.
 create table verdicts (

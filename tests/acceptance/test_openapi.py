@@ -80,6 +80,22 @@ async def story(api: Api) -> None:
     await api.settle()
     await api.put(f"/consent/{ADA}", said)
     await api.settle()
+    await who_is_who(api)
+
+
+async def who_is_who(api: Api) -> None:
+    """A merge, a word of an operator, and an address that many people share."""
+    early = {"anonymousId": "early", "timestamp": "2020-01-01T00:00:00Z"}
+    assert (await api.send("/v1/page", early)).is_success
+    await api.settle()
+    shared = {"traits": {"email": "info@example.com"}}
+    crowd = [{"type": "identify", "userId": f"u{n}", **shared} for n in range(21)]
+    joined = {"type": "identify", "userId": "ada", "anonymousId": "early"}
+    assert (await api.send("/v1/batch", {"batch": [joined, *crowd]})).is_success
+    await api.settle()
+    word = {"a": "user_id:ada", "b": "anonymous_id:a", "reason": "not hers"}
+    assert (await api.call("POST", "/identity/unlink", json=word)).is_success
+    await api.settle()
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +114,17 @@ def description(platform_api: Served) -> Any:
     return found
 
 
+READ_AS_PEOPLE = {
+    ("PUT", f"{API}/consent/purposes"),
+    ("GET", f"{API}/identity/link"),
+    ("GET", f"{API}/identity/unlink"),
+}
+
+
 def filter_failure(context: HookContext, failure: Any, case: Any, response: Any) -> bool:
     """Failures that are none: see EXPECTED for why."""
-    if (case.method, case.path) == ("PUT", f"{API}/consent/purposes"):
-        return False  # read as a person named "purposes", and refused for that
+    if (case.method, case.path) in READ_AS_PEOPLE:
+        return False  # a person named "purposes" or "link", and refused for that
     return response.status_code != 400 or not any(each in response.text for each in EXPECTED)
 
 
@@ -110,6 +133,10 @@ def test_every_read_has_something_to_show_as_described(
 ) -> None:
     key = platform_api.keys["write_key"]
     operator = {"Authorization": f"Bearer {platform_api.keys['api_key']}"}
+    queries = {
+        "/sourceConfig": {"writeKey": key},
+        f"{API}/identity/explain": {"a": ADA, "b": "anonymous_id:a"},
+    }
     shown = {}
     for operation in (result.ok() for result in description.get_all_operations()):
         path = operation.path
@@ -117,7 +144,7 @@ def test_every_read_has_something_to_show_as_described(
             names = {"ref": ADA, "key": key if "settings" in path else "buyers", "call": "page"}
             case = operation.Case(
                 path_parameters={name: names[name] for name in names if f"{{{name}}}" in path},
-                query={"writeKey": key} if path == "/sourceConfig" else {},
+                query=queries.get(path, {}),
             )
             answer = case.call_and_validate(headers=operator if path.startswith(API) else {})
             assert answer.status_code == 200, (path, answer.text)
