@@ -21,6 +21,7 @@ from cdp.errors import StoreUnavailable
 from cdp.events import DELIVERIES, TOUCHED
 from cdp.log import store as log_store
 from cdp.log.store import Message
+from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
 
 _LEADER_LOCK = 0xCD8
@@ -38,6 +39,7 @@ class Jobs:
     database: Database
     partitions: int
     builder: Builder
+    rules: RuleWork
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -65,6 +67,11 @@ class Jobs:
     async def build(self) -> None:
         """Bring changed definitions in, as far as that goes now."""
         while await self.builder.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
+
+    async def carry_rules(self) -> None:
+        """Bring new identity rules in, and try others, as far as that goes now."""
+        while await self.rules.step():  # noqa: ASYNC110 - lets the other jobs in
             await asyncio.sleep(0)
 
     async def trim(self) -> None:
@@ -111,6 +118,7 @@ class Jobs:
         every(_TICK, self.fire_timers)
         every(_TICK, self.retry_deliveries)
         every(_TICK, self.build)
+        every(_TICK, self.carry_rules)
         every(_TRIM_SECONDS, self.trim)
 
         def on_error(event: JobExecutionEvent) -> None:

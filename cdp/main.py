@@ -135,14 +135,14 @@ async def pipeline(core: Core) -> AsyncIterator[Pipeline]:
 
     from activation.stage import Activation
     from cdp.pipeline import Pipeline
-    from identity.rules import Rules
+    from identity.rulebook import RuleBook
     from identity.stage import Identity
 
     def secret(destination: str, sealed: bytes) -> str:
         return core.vault.system.open(sealed, b"secret" + destination.encode()).decode()
 
     live = not core.people.profiles.replaying
-    identity = Identity(core.vault.subject, Rules(), keeps_history=live)
+    identity = Identity(core.vault.subject, RuleBook(), keeps_history=live)
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
         yield Pipeline(
             database=core.database,
@@ -181,9 +181,11 @@ def jobs(core: Core) -> Jobs:
     """What happens by the clock."""
     from cdp.builds import Builder
     from cdp.jobs import Jobs
+    from cdp.rulework import RuleWork
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
-    return Jobs(core.database, core.partitions, builder)
+    rules = RuleWork(core.database, core.partitions, core.people)
+    return Jobs(core.database, core.partitions, builder, rules)
 
 
 @contextlib.asynccontextmanager

@@ -44,6 +44,7 @@ _PROFILES = named(
 _BUSY = named(
     """
     select (select count(*) from builds where state <> 'done')
+         + (select count(*) from identity_rules where state <> 'done')
          + (select count(*) from profiles where due <= :now)
     """
 )

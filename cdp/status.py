@@ -14,7 +14,13 @@ _EVENTS = named("select coalesce(sum(next_offset), 0)::bigint from heads where t
 _PARKED = named('select topic, partition, "offset", error, at from parked order by at limit 20')
 _PARKED_COUNT = named("select count(*) from parked")
 _DELIVERIES = named("select state, count(*) from deliveries group by 1 order by 1")
-_BUILDING = named("select count(*) from builds where state <> 'done'")
+_BUILDING = named(
+    """
+    select (select count(*) from builds where state <> 'done')
+         + (select count(*) from identity_rules where state <> 'done')
+         + (select count(*) from identity_trials where state <> 'done')
+    """
+)
 _UNCOLLECTED = named("select coalesce(sum(events), 0)::bigint from uncollected")
 
 

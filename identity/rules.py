@@ -56,6 +56,17 @@ class Rules:
         """The rules of a namespace."""
         return self.namespaces.get(namespace, self.others)
 
+    @property
+    def blocking(self) -> tuple[tuple[str, bool, tuple[str, ...]], ...]:
+        """All that decides what is blocked."""
+        every = {**self.namespaces, "": self.others}
+        return tuple((name, each.links, each.blocked) for name, each in sorted(every.items()))
+
+    @property
+    def block_anything(self) -> bool:
+        """Whether there is anything that they block."""
+        return any(not links or blocked for _, links, blocked in self.blocking)
+
     def blocks(self, identifier: Identifier) -> bool:
         """Whether an identifier links nobody."""
         return self.of(identifier.namespace).blocks(identifier.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cdp.db import Connection
 from cdp.events import ProfileId
@@ -59,20 +60,9 @@ class Settling:
 
     async def exactly(self, components: Collection[bytes], cause: bytes) -> None:
         """Resolve raw components from their edges, and all that they turn out to hang on to."""
-        around = set(components)
-        while True:
-            members = await store.members(self.connection, around)
-            facts, context = await facts_about(self.connection, members)
-            resolution = resolve(facts, self.rules)
-            inside = {resolution.components[each.node.id] for each in members}
-            more = {
-                each.component for each in context if resolution.components[each.node.id] in inside
-            }
-            if not more - around:
-                break
-            around |= more
-        after = _placed_anew(members, facts, resolution)
-        before = {each.node.id: each for each in members}
+        part = await closed(self.connection, self.rules, components)
+        after = _placed_anew(part)
+        before = {each.node.id: each for each in part.members}
         await store.assign(self.connection, [e for e in after if e != before[e.node.id]])
         self._note(before, after, cause)
 
@@ -89,6 +79,35 @@ class Settling:
             for profile in sorted(profiles - {former}):
                 self.moves.append(Move(former, profile, kind, cause))
                 self.moved |= {former, profile}
+
+
+class Closed(NamedTuple):
+    """Raw components with all that they hang on to by these rules, and what comes of them."""
+
+    members: list[Placed]
+    facts: Facts
+    resolution: Resolution
+
+
+async def closed(
+    connection: Connection,
+    rules: Rules,
+    components: Collection[bytes],
+    blocked: Collection[NodeId] | None = None,
+) -> Closed:
+    """Look, resolve, and look further where links lead out; `blocked` overrules the flags."""
+    around = set(components)
+    while True:
+        members = await store.members(connection, around)
+        facts, context = await facts_about(connection, members)
+        if blocked is not None:
+            facts = facts._replace(blocked=blocked)
+        resolution = resolve(facts, rules)
+        inside = {resolution.components[each.node.id] for each in members}
+        more = {each.component for each in context if resolution.components[each.node.id] in inside}
+        if not more - around:
+            return Closed(members, facts, resolution)
+        around |= more
 
 
 async def facts_about(
@@ -111,17 +130,18 @@ async def facts_about(
     return facts, context
 
 
-def _placed_anew(members: Sequence[Placed], facts: Facts, resolution: Resolution) -> list[Placed]:
+def _placed_anew(part: Closed) -> list[Placed]:
     """The members with the component, profile and flags that the resolution gives them."""
-    names = _names(members, resolution)
-    barred = resolution.shared | set(facts.blocked)
-    beside = {end for said in facts.verdicts for end in said[:2]}
-    for a, b, *_ in facts.edges:
+    resolution = part.resolution
+    names = _names(part.members, resolution)
+    barred = resolution.shared | set(part.facts.blocked)
+    beside = {end for said in part.facts.verdicts for end in said[:2]}
+    for a, b, *_ in part.facts.edges:
         if a in barred or b in barred:
             beside |= {a, b}
     held = {end for r in resolution.refused if r.why == Why.HELD for end in r.edge[:2]}
     anew = []
-    for each in members:
+    for each in part.members:
         node = each.node.id
         flags = each.flags & BLOCKED
         flags |= SHARED if node in resolution.shared else 0

@@ -14,7 +14,7 @@ from identity import store, verdicts
 from identity.graph import Edge, Node, NodeId, Verdict, earliest, edge, latest, verdict
 from identity.identifiers import Named, Ruling
 from identity.memory import Evidence, Memory, News, Said
-from identity.rules import Rules
+from identity.rulebook import RuleBook
 from identity.settling import Settling
 from identity.store import BARS, Elder, Placed
 
@@ -48,7 +48,7 @@ class Identity:
     """The first step of the first agent."""
 
     hashed: Callable[[str, str], NodeId]  # (namespace, value) → its keyed hash
-    rules: Rules
+    book: RuleBook
     memory: Memory = field(default_factory=Memory)
     keeps_history: bool = True
 
@@ -60,24 +60,23 @@ class Identity:
         self, connection: Connection, said: Said, subjects: Collection[SubjectId], now: Instant
     ) -> Resolved:
         """Add what was said about who is who, in the caller's transaction."""
-        blocked: set[NodeId] = set()
-        facts = {
-            named: self._facts(named, *evidence, blocked) for named, evidence in said.told.items()
-        }
+        facts = {named: self._facts(named, *evidence) for named, evidence in said.told.items()}
         ruled = list(latest(map(self._verdict, said.ruled)).values())
         news = self.memory.news(*_joint(facts.values()))
-        settling = Settling(connection, self.rules, ())
+        settling = Settling(connection, self.book.rules, ())
         if any(news):
             _, news = await self._look(connection, news, ())
             self._settle(facts, said.told)
         if any(news) or ruled:
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
+            await self.book.refresh(connection)
             known, news = await self._look(connection, news, ruled)
+            blocked = self._blocked(said)
             settling = await self._apply(connection, news, Known(known, blocked, ruled), now)
         split = [(each.former, each.profile) for each in settling.moves if each.kind == "split"]
         return Resolved(await store.profiles(connection, subjects), settling.moved, split)
 
-    def _facts(self, named: Named, at: Instant, event: bytes, blocked: set[NodeId]) -> News:
+    def _facts(self, named: Named, at: Instant, event: bytes) -> News:
         nodes = {each: self._node(each, at) for each in named.identifiers}
         edges: list[Edge] = []
         for one, other, kind in named.links:
@@ -85,8 +84,12 @@ class Identity:
                 if each not in nodes:
                     nodes[each] = self._node(each, at)
             edges.append(edge(nodes[one].id, nodes[other].id, kind, at, event))
-        blocked.update(node.id for each, node in nodes.items() if self.rules.blocks(each))
         return News(list(nodes.values()), edges)
+
+    def _blocked(self, said: Said) -> set[NodeId]:
+        named = {each for about in said.told for each in about.identifiers}
+        named |= {end for about in said.told for link in about.links for end in link[:2]}
+        return {self.hashed(*each) for each in named if self.book.rules.blocks(each)}
 
     def _node(self, identifier: Identifier, at: Instant) -> Node:
         return Node(self.hashed(*identifier), identifier.namespace, at)
@@ -131,7 +134,7 @@ class Identity:
         elders: dict[bytes, list[Elder]] = {component: [] for component in joined.graph}
         for elder in await store.elders(connection, joined.graph.nodes):
             elders[elder.placed.component].append(elder)
-        settling = Settling(connection, self.rules, fresh)
+        settling = Settling(connection, self.book.rules, fresh)
         for group in nx.connected_components(joined.graph):
             inside = [elder for component in sorted(group) for elder in elders[component]]
             cause = max((joined.causes[c] for c in group if c in joined.causes), default=b"")

@@ -12,7 +12,7 @@ from profiles import segments, store
 from profiles.facts import Facts
 from profiles.folding import Folding
 from profiles.fragment import Counting
-from profiles.model import Definition, Profile, evaluate_all, join
+from profiles.model import Definition, Evaluation, Profile, evaluate_all, join
 from profiles.shelf import Shelf
 from profiles.store import Change, Membership, Recorded
 
@@ -73,18 +73,37 @@ class Profiles:
         for membership in await store.memberships(connection, {n for p in people for n in p.nodes}):
             before.setdefault(membership.profile, []).append(membership)
         keys = {definition.id: definition.key for definition in current.definitions}
-        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
         settled = _Settled({}, [], [], set())
+        evaluated = await self._evaluated(connection, people, now)
         for person in people:
             known = [each for node in person.nodes if node in before for each in before[node]]
+            found = evaluated.get(person.id)
+            if found is not None:
+                settled.dues[person.id] = found.due
+            settled.note(person, known, found.member_of if found else set(), keys, now)
+        return await self._store(connection, people, settled, now)
+
+    async def inside(
+        self, connection: Connection, people: Sequence[Person], now: Instant
+    ) -> dict[ProfileId, set[int]]:
+        """Which segments these people would be in, if they were people."""
+        await self._defined(connection)
+        evaluated = await self._evaluated(connection, people, now)
+        return {profile: each.member_of for profile, each in evaluated.items()}
+
+    async def _evaluated(
+        self, connection: Connection, people: Sequence[Person], now: Instant
+    ) -> dict[ProfileId, Evaluation]:
+        """Segments, and when that changes by time alone; of those of whom there is anything."""
+        current = self._current
+        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
+        found = {}
+        for person in people:
             mine = [fragments[node] for node in person.nodes if node in fragments]
-            member_of: set[int] = set()
             if mine:
                 facts = Facts(mine, current.numbers)
-                member_of, due = evaluate_all(current.definitions, facts, person.granted, now)
-                settled.dues[person.id] = due
-            settled.note(person, known, member_of, keys, now)
-        return await self._store(connection, people, settled, now)
+                found[person.id] = evaluate_all(current.definitions, facts, person.granted, now)
+        return found
 
     async def unify(
         self, connection: Connection, people: Mapping[ProfileId, Sequence[SubjectId]]
@@ -147,13 +166,17 @@ class _Settled(NamedTuple):
         since: dict[int, Instant] = {}
         for each in known:
             since[each.segment] = min(each.since, since.get(each.segment, each.since))
-        if since.keys() == member_of and all(each.profile == person.id for each in known):
+        if since.keys() == member_of and all(
+            each.profile == person.id and not each.carried for each in known
+        ):
             return
+        told = {each.segment for each in known if not each.carried}
         self.moved.update(each.profile for each in known)
         self.moved.add(person.id)
         for segment in sorted(member_of):
             self.memberships.append(Membership(person.id, segment, since.get(segment, now)))
         for segment in sorted(member_of ^ since.keys()):
-            if segment in keys:  # a deleted segment is left without a word
+            # A deleted segment is left without a word, and so is one that nobody heard of.
+            if segment in keys and (segment in member_of or segment in told):
                 entered = segment in member_of
                 self.changes.append(Change(keys[segment], person.id, entered, now, person.cause))

@@ -37,13 +37,13 @@ _PUT_PROFILES = named(
 _DROP_PROFILES = named("delete from profiles where id = any(:ids)")
 _VERSIONS = named("select id, version from profiles where id = any(:ids)")
 _MEMBERSHIPS = named(
-    "select profile, segment, since from memberships where profile = any(:profiles)"
+    "select profile, segment, since, carried from memberships where profile = any(:profiles)"
 )
 _DROP_MEMBERSHIPS = named("delete from memberships where profile = any(:profiles)")
 _SPLIT_MEMBERSHIPS = named(
     """
-    insert into memberships (segment, profile, since)
-    select m.segment, u.profile, min(m.since)
+    insert into memberships (segment, profile, since, carried)
+    select m.segment, u.profile, min(m.since), true
       from unnest(cast(:former as bytea[]), cast(:profiles as bytea[])) u(former, profile)
       join memberships m on m.profile = u.former group by 1, 2
     on conflict do nothing
@@ -91,11 +91,12 @@ class Stored(NamedTuple):
 
 
 class Membership(NamedTuple):
-    """A profile in a segment, since when."""
+    """A profile in a segment, since when; `carried` from a profile that it split off from."""
 
     profile: ProfileId
     segment: int
     since: Instant
+    carried: bool = False
 
 
 class Change(NamedTuple):
@@ -180,7 +181,7 @@ async def replace_memberships(
 
 
 async def split(connection: Connection, parts: Collection[tuple[ProfileId, ProfileId]]) -> None:
-    """Who leaves a profile was in its segments too: (former, new) profiles."""
+    """Who splits off was in the profile's segments too: (former, new) profiles."""
     if parts:
         values = {"former": [each[0] for each in parts], "profiles": [each[1] for each in parts]}
         await connection.execute(_SPLIT_MEMBERSHIPS, values)

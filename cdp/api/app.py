@@ -20,12 +20,13 @@ from cdp.api.identity import Identity
 from cdp.api.parts import Parts
 from cdp.api.profiles import Profiles
 from cdp.api.quarantine import Quarantine, ReplaySchema
+from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
 from consent.schema import DecisionSchema, PurposeSchema
-from identity.schema import RulingSchema
+from identity.schema import RulesSchema, RulingSchema
 from profiles.schema import SegmentSchema
 
 FORMS: tuple[type[Form], ...] = (
@@ -35,7 +36,11 @@ FORMS: tuple[type[Form], ...] = (
     DestinationSchema,
     ReplaySchema,
     RulingSchema,
+    RulesSchema,
 )
+
+# In this order: the last route of Identity takes any path for a person's name.
+RESOURCES = (Profiles, IdentityRules, Identity, Segments, Consent, Destinations, Quarantine)
 
 
 def create(
@@ -52,7 +57,7 @@ def create(
         redirect_slashes=False,
     )
     app.include_router(collecting.router())
-    for resource in (Profiles, Identity, Segments, Consent, Destinations, Quarantine):
+    for resource in RESOURCES:
         app.include_router(resource(parts).router())
     app.include_router(health.router(parts, CollectorRegistry()))
     problems.install(app)

@@ -138,9 +138,10 @@ def _particulars(event: Event | None) -> dict[str, str]:
 
 def _evidence(event_id: bytes, events: dict[bytes, Event]) -> dict[str, Any]:
     event = events.get(event_id)
+    by_rules = event_id.startswith(b"rules ")
     return {
-        "event": event_id.hex(),
-        "type": event.type if event else None,
+        "event": "" if by_rules else event_id.hex(),
+        "type": "rules" if by_rules else event.type if event else None,
         "name": event.name if event else None,
         "at": times.iso(event.at) if event else None,
         "source": event.source if event else None,

@@ -74,7 +74,18 @@ def _cursor(size: int) -> dict[str, Any]:
 
 
 _LIMIT = _query("limit", "entries of a page", type="integer", minimum=1, maximum=1000, default=100)
-_NAMED: dict[str, list[dict[str, Any]]] = {"ref": [_REF], "key": [_KEY], "": []}
+_TRIAL = {
+    "name": "trial",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+_NAMED: dict[str, list[dict[str, Any]]] = {
+    "ref": [_REF],
+    "key": [_KEY],
+    "trial": [_TRIAL],
+    "": [],
+}
 _TAKES: dict[str, list[dict[str, Any]]] = {
     "": [],
     "quarantine": [_LIMIT, _cursor(pages.NUMBER)],
@@ -133,6 +144,12 @@ def write(
     body = {"required": required, "content": {"application/json": {"schema": schema}}}
     about["openapi_extra"]["requestBody"] = body
     return about
+
+
+def act(summary: str, example: dict[str, Any], *, named: str = "") -> dict[str, Any]:
+    """A POST route's documentation that takes no body."""
+    done = {200: {"description": "Done", "content": {"application/json": _by_example(example)}}}
+    return _operation(summary, done, _NAMED[named])
 
 
 def delete(summary: str) -> dict[str, Any]:

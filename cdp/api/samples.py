@@ -194,3 +194,46 @@ IDENTITY: dict[str, Any] = {
     "aliases": [_ID],
     "history": [{"at": _AT, "kind": "merged", "from": _ID, "to": _ID, "cause": _EVIDENCE}],
 }
+_NAMESPACE: dict[str, Any] = {
+    "limit": Null(5),
+    "people": Null(20),
+    "neighbours": Null(500),
+    "links": True,
+    "blocked": ["info@*"],
+}
+_RULES: dict[str, Any] = {
+    "namespaces": Names({"email": _NAMESPACE}),
+    "others": _NAMESPACE,
+    "priority": ["user_id", "anonymous_id"],
+    "strength": ["login", "identify", "alias", "together", "inferred"],
+    "review": Null(25),
+}
+RULES: dict[str, Any] = {"version": 1, "state": "done", "since": Null(_AT), "rules": _RULES}
+_MANY: dict[str, Any] = Names({"1": 812, "2": 120, "3-5": 40})  # type: ignore[assignment]
+TRIAL: dict[str, Any] = {
+    "id": _ID,
+    "state": "done",
+    "done": 2400,
+    "total": 2400,
+    "rules": _RULES,
+    "result": Null(
+        {
+            "identifiers_moved": 3,
+            "profiles_merged": 0,
+            "profiles_split": 1,
+            "profiles": {"before": 972, "after": 973},
+            "sizes": {"before": _MANY, "after": _MANY},
+            "largest": [
+                {
+                    "kind": "split",
+                    "identifiers": 3,
+                    "now": [_ID],
+                    "then": [_ID],
+                    "who": ["user_id:u-42"],
+                    "because": ["a rule says that email:info@example.com links nobody"],
+                }
+            ],
+            "segments": [{"key": "buyers", "before": 31, "after": 32}],
+        }
+    ),
+}

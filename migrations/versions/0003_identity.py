@@ -11,6 +11,9 @@ TABLES = """
 alter table nodes add flags smallint not null default 0;
 create index nodes_suspect on nodes (id) where flags & 10 <> 0;
 
+-- Taken along by somebody who split off, and not looked at since.
+alter table memberships add column carried boolean not null default false;
+
 -- A projection: the latest word on each pair of identifiers, a < b.
 create table verdicts (
     a bytea not null,

@@ -21,11 +21,13 @@ from tests.support.served import Served, served
 from tests.support.stores import Stores
 
 ADA = "email:ada@example.com"
+TRIALS: list[str] = []  # the id of what `story` tries
 API = "/api/v1"
 EXPECTED = {
     "purpose: unknown": "which purposes there are is in the database, not in the description",
     "stands for nobody": "which ids stand for no value is more than a pattern can tell",
     "Must name a host": "which numbers are an address and a port is more than a pattern can tell",
+    "Must be a namespace": "what an object's names may be does not come through from the form",
     "before 1970": "JSON Schema has no least date",
 }
 
@@ -93,6 +95,8 @@ async def who_is_who(api: Api) -> None:
     joined = {"type": "identify", "userId": "ada", "anonymousId": "early"}
     assert (await api.send("/v1/batch", {"batch": [joined, *crowd]})).is_success
     await api.settle()
+    tried = await api.call("POST", "/identity/rules/dry-run", json={"review": 10})
+    TRIALS.append(tried.json()["id"])
     word = {"a": "user_id:ada", "b": "anonymous_id:a", "reason": "not hers"}
     assert (await api.call("POST", "/identity/unlink", json=word)).is_success
     await api.settle()
@@ -118,6 +122,8 @@ READ_AS_PEOPLE = {
     ("PUT", f"{API}/consent/purposes"),
     ("GET", f"{API}/identity/link"),
     ("GET", f"{API}/identity/unlink"),
+    ("GET", f"{API}/identity/rules/dry-run"),
+    ("GET", f"{API}/identity/rules/dry-run/{{trial}}/activate"),
 }
 
 
@@ -141,7 +147,8 @@ def test_every_read_has_something_to_show_as_described(
     for operation in (result.ok() for result in description.get_all_operations()):
         path = operation.path
         if operation.method.upper() == "GET":
-            names = {"ref": ADA, "key": key if "settings" in path else "buyers", "call": "page"}
+            names = {"trial": TRIALS[-1], "ref": ADA, "call": "page"}
+            names["key"] = key if "settings" in path else "buyers"
             case = operation.Case(
                 path_parameters={name: names[name] for name in names if f"{{{name}}}" in path},
                 query=queries.get(path, {}),

@@ -15,7 +15,9 @@ from identity.graph import Edge, Node, Verdict, earliest, edge, latest, verdict
 from identity.identifiers import Named, read, ruling
 from identity.memory import Memory
 from identity.model import Facts, resolve
+from identity.rulebook import RuleBook
 from identity.rules import Namespace, Rules
+from identity.settling import Settling
 from identity.stage import Identity, Resolved
 from identity.store import SHARED
 from tests.support.stores import Stores
@@ -149,7 +151,7 @@ UNLINKED = rules_that("unlink", ("user_id", "u2"), ("email", "e1@x.de"))
 ).via("and together again")
 async def test_incremental_equals_batch(database: Database, rules: Rules, history: History) -> None:
     await database.rows(_CLEAR)
-    workers = [Identity(hashed, rules, Memory(size)) for size in (1000, 5)]
+    workers = [Identity(hashed, RuleBook(rules), Memory(size)) for size in (1000, 5)]
     everything: list[Statement] = []
     for chunk, worker, lost in history:
         statements = [
@@ -227,3 +229,35 @@ async def _resolve(database: Database, identity: Identity, said: Sequence[Statem
     for node, profile in before.items():
         if profile != after[node]:
             assert {profile, after[node]} <= resolved.moved, "a move nobody was told of"
+
+
+UNBLOCKED = Rules(
+    {"user_id": Namespace(limit=2), "email": Namespace(people=2, neighbours=3)},
+    others=Namespace(people=2, neighbours=4),
+    review=3,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.permutations([LIMITED, UNBLOCKED]), histories)
+async def test_new_rules_bring_the_graph_to_their_own_answer(
+    database: Database, rules: list[Rules], history: History
+) -> None:
+    await database.rows(_CLEAR)
+    before, after = rules
+    worker = Identity(hashed, RuleBook(before), Memory(1000))
+    everything: list[Statement] = []
+    for chunk, _, _ in history:
+        statements = [
+            statement(len(everything) + number, kind, at, fields)
+            for number, ((kind, fields), at) in enumerate(chunk)
+        ]
+        everything += statements
+        await _resolve(database, worker, statements)
+    for component in sorted({row[4] for row in await database.rows(_NODES)}):
+        async with database.transaction() as connection:
+            await Settling(connection, after, ()).exactly([component], b"rules")
+    whole = resolve(told(everything, after), after)
+    rows = await database.rows(_NODES)
+    assert {row[0]: row[3] for row in rows} == whole.profiles
+    assert {row[0] for row in rows if row[5] & SHARED} == whole.shared

@@ -43,5 +43,6 @@ class Driver:
                     busy = True
             await self.jobs.fire_timers()
             busy |= await self.jobs.builder.step()
+            busy |= await self.jobs.rules.step()
             for stage in self.stages:
                 busy |= bool(await self.step(stage, limit))

@@ -1,0 +1,153 @@
+"""Carries new identity rules through the graph, part by part, beside the live agents; tries others.
+
+marking   Values that the rules block are marked; their originals are read from the fragments.
+settling  Every raw component is resolved anew. What has not had its turn keeps its old answer.
+
+A trial does the same and writes nothing but what would change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import structlog
+
+import profiles.store as profile_store
+from cdp import times
+from cdp.db import Connection, Database, named
+from cdp.events import TOUCHED, ProfileId
+from cdp.log import store as log_store
+from cdp.log.store import Message
+from cdp.people import People
+from cdp.trials import Changes, outcome
+from identity import rulebook, store, verdicts
+from identity.graph import NodeId
+from identity.rulebook import RuleBook, Trial, Work
+from identity.rules import Rules
+from identity.settling import Settling, closed
+
+SLICE = 500  # components, or fragments, in one transaction
+
+_SUBJECTS = named("select subject from fragments where subject > :after order by 1 limit :limit")
+_COMPONENTS = named(
+    "select distinct component from nodes where component > :after order by 1 limit :limit"
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Trying:
+    """A trial under way; what it found so far is here alone, and starts over with the process."""
+
+    trial: Trial
+    changes: Changes
+    marked: bool
+    after: bytes = b""
+    seen: set[NodeId] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class RuleWork:
+    """One bounded piece after the other."""
+
+    database: Database
+    partitions: int
+    people: People
+    book: RuleBook = field(default_factory=RuleBook)
+    _trying: _Trying | None = None
+
+    async def step(self) -> bool:
+        """Do a piece of work; False when there is none."""
+        async with self.database.transaction() as connection:
+            work = await rulebook.work(connection)
+            if work is not None:
+                await self._carry(connection, work)
+                return True
+            trial = await rulebook.next_trial(connection)
+            if trial is not None:
+                await self._try(connection, trial)
+            return trial is not None
+
+    async def _carry(self, connection: Connection, work: Work) -> None:
+        await store.lock(connection)
+        rules = await self.book.refresh(connection)
+        if work.state == "marking":
+            after = await self._mark(connection, rules, work.position)
+            state, done = "marking", after is None
+            work = work._replace(state="settling" if done else state, position=after or b"")
+        else:
+            settling = Settling(connection, rules, ())
+            components = await _components(connection, work.position)
+            if components:
+                await settling.exactly(components, b"rules %d" % work.version)
+                await self._tell(connection, settling)
+            last = components[-1] if components else work.position
+            work = work._replace(state="settling" if components else "done", position=last)
+        await rulebook.advance(connection, work)
+        if work.state == "done":
+            log.info("rules_done", version=work.version)
+
+    async def _mark(self, connection: Connection, rules: Rules, after: bytes) -> bytes | None:
+        """Mark what a slice of the fragments names; None when all are done."""
+        if not rules.block_anything:
+            await store.unmark_all(connection)
+            return None
+        subjects = await _subjects(connection, after)
+        named_ = await self.people.names(connection, subjects)
+        blocked = [node for node, each in named_.items() if rules.blocks(each)]
+        await store.mark(connection, blocked, list(named_.keys() - set(blocked)))
+        return subjects[-1] if subjects else None
+
+    async def _tell(self, connection: Connection, settling: Settling) -> None:
+        """The history, the segments of who splits off, and the agents that look at profiles."""
+        await verdicts.record(connection, settling.moves, times.now())
+        split = [(each.former, each.profile) for each in settling.moves if each.kind == "split"]
+        await profile_store.split(connection, split)
+        messages = [Message(TOUCHED, each, b"definition") for each in sorted(settling.moved)]
+        await log_store.emit(connection, messages, self.partitions)
+
+    async def _try(self, connection: Connection, trial: Trial) -> None:
+        current = await self.book.refresh(connection)
+        if self._trying is None or self._trying.trial.id != trial.id:
+            rules = rulebook.read(trial.rules)
+            as_now = rules.blocking == current.blocking
+            changes = Changes(rules, None if as_now else set())
+            self._trying = _Trying(trial, changes, marked=as_now)
+        trying = self._trying
+        if not trying.marked:
+            await self._look_for_blocked(connection, trying)
+            return
+        components = await _components(connection, trying.after)
+        if components:
+            changes = trying.changes
+            part = await closed(connection, changes.rules, components, changes.blocked)
+            changes.note(part)
+            trying.seen.update(each.node.id for each in part.members)
+            trying.after = components[-1]
+            done = min(len(trying.seen), trial.total)
+            await rulebook.tried(connection, trial._replace(state="running", done=done))
+            return
+        found = await outcome(connection, self.people, current, trying.changes)
+        ended = trial._replace(state="done", done=trial.total, result=found)
+        await rulebook.tried(connection, ended)
+        self._trying = None
+
+    async def _look_for_blocked(self, connection: Connection, trying: _Trying) -> None:
+        rules, blocked = trying.changes.rules, trying.changes.blocked
+        assert blocked is not None
+        subjects = await _subjects(connection, trying.after) if rules.block_anything else []
+        named_ = await self.people.names(connection, subjects)
+        blocked.update(node for node, each in named_.items() if rules.blocks(each))
+        trying.marked = not subjects
+        trying.after = subjects[-1] if subjects else b""
+
+
+async def _components(connection: Connection, after: bytes) -> list[bytes]:
+    rows = await connection.execute(_COMPONENTS, {"after": after, "limit": SLICE})
+    return [row[0] for row in rows]
+
+
+async def _subjects(connection: Connection, after: bytes) -> list[ProfileId]:
+    rows = await connection.execute(_SUBJECTS, {"after": after, "limit": SLICE})
+    return [row[0] for row in rows]

@@ -1,0 +1,100 @@
+"""New identity rules: tried without touching anything, and brought in beside the live agents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tests.support.instances import Api
+
+BLOCK_INFO = {"namespaces": {"email": {"blocked": ["info@*"]}}}
+
+
+async def shop(api: Api) -> None:
+    """Two laptops that gave the same address, and a person with two."""
+    key = {"name": "buyers", "where": {"event": "Order Completed"}}
+    await api.put("/segments/buyers", key)
+    batch = [
+        {"type": "track", "anonymousId": "l1", "event": "Order Completed"},
+        {"type": "track", "anonymousId": "l2", "event": "Order Completed"},
+        *(
+            {"type": "identify", "anonymousId": each, "traits": {"email": "info@shop.example"}}
+            for each in ("l1", "l2")
+        ),
+        {"type": "identify", "userId": "ada", "traits": {"email": "ada@shop.example"}},
+    ]
+    assert (await api.send("/v1/batch", {"batch": batch})).is_success
+    await api.settle()
+
+
+async def ids(api: Api, refs: Sequence[str]) -> list[str]:
+    return [str((await api.get(f"/profiles/{ref}"))["profile_id"]) for ref in refs]
+
+
+LAPTOPS = ("anonymous_id:l1", "anonymous_id:l2")
+
+
+async def trial(api: Api, rules: dict[str, Any]) -> dict[str, Any]:
+    asked = await api.call("POST", "/identity/rules/dry-run", json=rules)
+    assert asked.status_code == 200, asked.text
+    await api.settle()
+    found: dict[str, Any] = await api.get(f"/identity/rules/dry-run/{asked.json()['id']}")
+    assert found["state"] == "done"
+    return found
+
+
+async def test_a_trial_says_what_would_change_and_changes_nothing(api: Api) -> None:
+    await shop(api)
+    before = await ids(api, LAPTOPS)
+    assert before[0] == before[1]
+    found = await trial(api, BLOCK_INFO)
+    result = found["result"]
+    assert result["profiles"] == {"before": 2, "after": 4}
+    assert result["profiles_split"] == 2
+    assert result["sizes"]["before"]["3-5"] == 1
+    assert result["sizes"]["after"]["1"] == 3
+    assert result["segments"] == [{"key": "buyers", "before": 1, "after": 2}]
+    (change,) = result["largest"]
+    assert change["kind"] == "split"
+    assert change["because"] == ["a rule says that email:info@shop.example links nobody"]
+    assert await ids(api, LAPTOPS) == before
+    assert (await api.get("/identity/rules"))["version"] == 0
+
+
+async def test_rules_that_were_tried_come_in_and_go_again(api: Api) -> None:
+    await shop(api)
+    before = await ids(api, LAPTOPS)
+    found = await trial(api, BLOCK_INFO)
+    done = await api.call("POST", f"/identity/rules/dry-run/{found['id']}/activate")
+    assert done.json()["state"] == "marking"
+    await api.settle()
+    assert (await api.get("/identity/rules"))["state"] == "done"
+    first, second = await ids(api, LAPTOPS)
+    assert first != second
+    assert (await api.get("/segments/buyers"))["size"] == 2
+    changes: Any = (await api.get("/segments/buyers/changes"))["changes"]
+    assert len(changes) == 1, "who was in it does not enter again"
+    history: Any = (await api.get("/identity/anonymous_id:l2"))["history"]
+    assert (history[0]["kind"], history[0]["cause"]["type"]) == ("split", "rules")
+    await api.put("/identity/rules", {})
+    await api.settle()
+    assert await ids(api, LAPTOPS) == before
+
+
+async def test_new_events_follow_the_new_rules_at_once(api: Api) -> None:
+    await shop(api)
+    await api.put("/identity/rules", BLOCK_INFO)
+    call = {"anonymousId": "l3", "traits": {"email": "info@else.example"}}
+    assert (await api.send("/v1/identify", call)).is_success
+    assert (await api.send("/v1/identify", call | {"anonymousId": "l4"})).is_success
+    await api.settle()
+    third, fourth = await ids(api, ("anonymous_id:l3", "anonymous_id:l4"))
+    assert third != fourth
+
+
+async def test_a_wrong_rule_is_named_with_its_fix(api: Api) -> None:
+    wrong = {"namespaces": {"email": {"limt": 3}}, "strength": ["login", "login"]}
+    answer = await api.call("PUT", "/identity/rules", json=wrong)
+    assert answer.status_code == 400
+    assert "namespaces.email.value.limt" in answer.text or "namespaces.email" in answer.text
+    assert "known are blocked, limit, links, neighbours, people" in answer.text
