@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -60,6 +61,9 @@ def fits(part: Part, rules: Rules) -> bool:
     """Whether all of it may be one person."""
     if part.apart or (rules.review is not None and len(part.nodes) >= 2 * rules.review):
         return False
+    sizes = Counter(node.namespace for node in part.nodes.values())
+    if rules.is_plain(sizes):
+        return True
     same = same_identity(part)
     seen: dict[str, set[NodeId]] = {}
     for node in part.nodes.values():

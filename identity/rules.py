@@ -83,6 +83,13 @@ class Rules:
             strength = len(self.priority)
         return node.first_seen, strength, node.id
 
+    @property
+    def fewest_shared(self) -> int | None:
+        """With no more links than this, no identifier is shared; None if none ever is."""
+        every = (*self.namespaces.values(), self.others)
+        bounds = [bound for each in every for bound in (each.people, each.neighbours)]
+        return min((bound for bound in bounds if bound is not None), default=None)
+
     def is_plain(self, sizes: Mapping[str, int]) -> bool:
         """Whether so many identifiers, by namespace, can break no rule however they are linked."""
         total = sum(sizes.values())
