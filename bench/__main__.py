@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import figures
+from bench.identity import identity
 from bench.measure import Figure
 from bench.replaying import replay
 from tests.support.platform import running
@@ -62,7 +63,18 @@ def growth(stored: int) -> list[Figure]:
 
 
 def run(names: list[str], stored: int) -> list[Figure]:
-    """The figures by name, on one platform, in this order; growth on two of its own."""
+    """The figures by name; growth and identity on servers of their own."""
+    made = [] if names and not set(names) - {"growth", "identity"} else on_platform(names)
+    if not names or "growth" in names:
+        made += growth(stored)
+    if not names or "identity" in names:
+        console.print("identity …")
+        made += identity()
+    return made
+
+
+def on_platform(names: list[str]) -> list[Figure]:
+    """Those that are measured on one platform, in this order."""
     made: list[Figure] = []
     with tempfile.TemporaryDirectory() as home, running(Path(home)) as platform:
         figures.define_segments(platform)
@@ -81,8 +93,6 @@ def run(names: list[str], stored: int) -> list[Figure]:
             found = step()
             made += found if isinstance(found, list) else [found]
             platform.wait_quiet(600)
-    if not names or "growth" in names:
-        made += growth(stored)
     return made
 
 

@@ -80,7 +80,7 @@ class RuleWork:
             settling = Settling(connection, rules, ())
             components = await _components(connection, work.position)
             if components:
-                await settling.exactly(components, b"rules %d" % work.version)
+                await settling.exactly(dict.fromkeys(components, b"rules %d" % work.version))
                 await self._tell(connection, settling)
             last = components[-1] if components else work.position
             work = work._replace(state="settling" if components else "done", position=last)
@@ -91,12 +91,12 @@ class RuleWork:
     async def _mark(self, connection: Connection, rules: Rules, after: bytes) -> bytes | None:
         """Mark what a slice of the fragments names; None when all are done."""
         if not rules.block_anything:
-            await store.unmark_all(connection)
+            await rulebook.unmark_all(connection)
             return None
         subjects = await _subjects(connection, after)
         named_ = await self.people.names(connection, subjects)
         blocked = [node for node, each in named_.items() if rules.blocks(each)]
-        await store.mark(connection, blocked, list(named_.keys() - set(blocked)))
+        await rulebook.mark(connection, blocked, list(named_.keys() - set(blocked)))
         return subjects[-1] if subjects else None
 
     async def _tell(self, connection: Connection, settling: Settling) -> None:

@@ -11,7 +11,7 @@ import networkx as nx
 
 from identity.graph import Edge, Node, NodeId, Verdict
 from identity.identifiers import Kind
-from identity.rules import Rules
+from identity.rules import Rules, within
 
 _WEAK = frozenset({Kind.TOGETHER, Kind.INFERRED})
 _ON_PURPOSE = frozenset({Kind.ALIAS, Kind.LINKED})
@@ -59,16 +59,26 @@ def same_identity(part: Part) -> Mapping[NodeId, NodeId]:
 
 def fits(part: Part, rules: Rules) -> bool:
     """Whether all of it may be one person."""
-    if part.apart or (rules.review is not None and len(part.nodes) >= 2 * rules.review):
+    if part.apart:
         return False
     sizes = Counter(node.namespace for node in part.nodes.values())
     if rules.is_plain(sizes):
+        return True
+    if rules.review is not None and len(part.nodes) >= 2 * rules.review and _hangs_by_weak(part):
+        return False
+    if all(within(size, rules.of(name).limit) for name, size in sizes.items()):
         return True
     same = same_identity(part)
     seen: dict[str, set[NodeId]] = {}
     for node in part.nodes.values():
         seen.setdefault(node.namespace, set()).add(same[node.id])
     return not _over(seen, {}, rules)
+
+
+def _hangs_by_weak(part: Part) -> bool:
+    """Whether any two are linked by nothing better than a weak link."""
+    strong = {each[:2] for each in part.edges if each.kind not in _WEAK}
+    return any(each[:2] not in strong for each in part.edges if each.kind in _WEAK)
 
 
 class Groups:

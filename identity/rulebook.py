@@ -1,13 +1,15 @@
-"""The rules as they are stored, version after version, and trials of others: their SQL."""
+"""The rules as they are stored, version after version, what they mark, and trials: their SQL."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import msgspec
 
 from cdp.db import Connection, named
+from identity.graph import NodeId
 from identity.rules import Rules
 from identity.schema import RulesSchema, rules_of
 
@@ -47,6 +49,10 @@ _TRIED = named(
      where id = :id
     """
 )
+
+_BLOCK = named("update nodes set flags = flags | 1 where id = any(:ids) and flags & 1 = 0")
+_FREE = named("update nodes set flags = flags & ~1 where id = any(:ids) and flags & 1 <> 0")
+_FREE_ALL = named("update nodes set flags = flags & ~1 where flags & 1 <> 0")
 
 
 class Version(NamedTuple):
@@ -147,3 +153,16 @@ async def tried(connection: Connection, trial: Trial) -> None:
     result = msgspec.json.encode(trial.result).decode() if trial.result is not None else None
     values = {"id": trial.id, "state": trial.state, "done": trial.done, "result": result}
     await connection.execute(_TRIED, values)
+
+
+async def mark(
+    connection: Connection, blocked: Collection[NodeId], free: Collection[NodeId]
+) -> None:
+    """Note of these nodes whether a rule blocks them."""
+    await connection.execute(_BLOCK, {"ids": list(blocked)})
+    await connection.execute(_FREE, {"ids": list(free)})
+
+
+async def unmark_all(connection: Connection) -> None:
+    """No rule blocks anything."""
+    await connection.execute(_FREE_ALL)

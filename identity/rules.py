@@ -97,12 +97,13 @@ class Rules:
         if self.review is not None and total >= 2 * self.review:
             return False
         return all(
-            _within(size, rule.limit)
-            and _within(limited, rule.people)
-            and _within(total, rule.neighbours)
+            within(size, rule.limit)
+            and within(limited, rule.people)
+            and within(total, rule.neighbours)
             for size, rule in ((size, self.of(name)) for name, size in sizes.items())
         )
 
 
-def _within(count: int, bound: int | None) -> bool:
+def within(count: int, bound: int | None) -> bool:
+    """Whether a count keeps a bound; None is none."""
     return bound is None or count <= bound

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -58,26 +58,37 @@ class Settling:
                 Move(each, profile, "merged", cause) for each in sorted(before - {profile})
             ]
 
-    async def exactly(self, components: Collection[bytes], cause: bytes) -> None:
-        """Resolve raw components from their edges, and all that they turn out to hang on to."""
-        part = await closed(self.connection, self.rules, components)
+    async def exactly(self, causes: Mapping[bytes, bytes]) -> None:
+        """Resolve raw components from their edges, and all that they turn out to hang on to.
+
+        All of them at once, each with its cause: what it takes is a few statements.
+        """
+        part = await closed(self.connection, self.rules, causes)
         after = _placed_anew(part)
         before = {each.node.id: each for each in part.members}
         await store.assign(self.connection, [e for e in after if e != before[e.node.id]])
-        self._note(before, after, cause)
+        self._note(before, after, causes)
 
-    def _note(self, before: dict[NodeId, Placed], after: Sequence[Placed], cause: bytes) -> None:
+    def _note(
+        self,
+        before: Mapping[NodeId, Placed],
+        after: Sequence[Placed],
+        causes: Mapping[bytes, bytes],
+    ) -> None:
         ways: dict[ProfileId, set[ProfileId]] = {}
+        because: dict[ProfileId, bytes] = {}
         for each in after:
             node, former = each.node.id, before[each.node.id].profile
             if node not in self.fresh:
                 ways.setdefault(former, set()).add(each.profile)
+                cause = causes.get(before[node].component, b"")
+                because[former] = max(cause, because.get(former, b""))
             elif each.profile != node:
                 self.moved.add(each.profile)
         for former, profiles in sorted(ways.items()):
             kind = "merged" if len(profiles) == 1 else "split"
             for profile in sorted(profiles - {former}):
-                self.moves.append(Move(former, profile, kind, cause))
+                self.moves.append(Move(former, profile, kind, because[former]))
                 self.moved |= {former, profile}
 
 

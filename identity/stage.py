@@ -135,18 +135,26 @@ class Identity:
         for elder in await store.elders(connection, joined.graph.nodes):
             elders[elder.placed.component].append(elder)
         settling = Settling(connection, self.book.rules, fresh)
+        await self._settle_groups(settling, joined, elders)
+        if settling.moves and self.keeps_history:
+            await verdicts.record(connection, settling.moves, now)
+        return settling
+
+    async def _settle_groups(
+        self, settling: Settling, joined: _Joined, elders: Mapping[bytes, Sequence[Elder]]
+    ) -> None:
+        exact: dict[bytes, bytes] = {}
         for group in nx.connected_components(joined.graph):
             inside = [elder for component in sorted(group) for elder in elders[component]]
             cause = max((joined.causes[c] for c in group if c in joined.causes), default=b"")
             if joined.exact.isdisjoint(group) and settling.is_plain(inside):
                 settling.unite(inside, cause)
             else:
-                await settling.exactly(group, cause)
+                exact |= dict.fromkeys(group, cause)
+        if exact:
+            await settling.exactly(exact)
         if settling.unions:
-            await store.unite(connection, settling.unions)
-        if settling.moves and self.keeps_history:
-            await verdicts.record(connection, settling.moves, now)
-        return settling
+            await store.unite(settling.connection, settling.unions)
 
 
 def _joint(facts: Iterable[News]) -> News:

@@ -86,9 +86,6 @@ _UNITE = named(
      where n.component = u.component
     """
 )
-_BLOCK = named("update nodes set flags = flags | 1 where id = any(:ids) and flags & 1 = 0")
-_FREE = named("update nodes set flags = flags & ~1 where id = any(:ids) and flags & 1 <> 0")
-_FREE_ALL = named("update nodes set flags = flags & ~1 where flags & 1 <> 0")
 _SUSPECTS = named(
     """
     select id, namespace, first_seen, component, profile, flags from nodes
@@ -189,19 +186,6 @@ async def members(connection: Connection, components: Collection[bytes]) -> list
     """Every node of these raw components."""
     rows = await connection.execute(_MEMBERS, {"components": list(components)})
     return [_placed(row) for row in rows]
-
-
-async def mark(
-    connection: Connection, blocked: Collection[NodeId], free: Collection[NodeId]
-) -> None:
-    """Note of these nodes whether a rule blocks them."""
-    await connection.execute(_BLOCK, {"ids": list(blocked)})
-    await connection.execute(_FREE, {"ids": list(free)})
-
-
-async def unmark_all(connection: Connection) -> None:
-    """No rule blocks anything."""
-    await connection.execute(_FREE_ALL)
 
 
 async def suspects(connection: Connection, *, after: NodeId, limit: int) -> list[Placed]:

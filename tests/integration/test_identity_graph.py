@@ -256,7 +256,7 @@ async def test_new_rules_bring_the_graph_to_their_own_answer(
         await _resolve(database, worker, statements)
     for component in sorted({row[4] for row in await database.rows(_NODES)}):
         async with database.transaction() as connection:
-            await Settling(connection, after, ()).exactly([component], b"rules")
+            await Settling(connection, after, ()).exactly({component: b"rules"})
     whole = resolve(told(everything, after), after)
     rows = await database.rows(_NODES)
     assert {row[0]: row[3] for row in rows} == whole.profiles
