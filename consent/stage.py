@@ -46,11 +46,14 @@ async def open_collection(
     people: Mapping[ProfileId, Sequence[SubjectId]],
     stands: Mapping[ProfileId, Mapping[str, Standing]],
 ) -> None:
-    """Tell the collectors whose events may be stored, where a decision says anything about it."""
+    """Tell the collectors whose events may be stored.
+
+    Where nobody decided, a former decision may have been somebody else's: of whom they were one.
+    """
     decided: dict[bool, list[SubjectId]] = {True: [], False: []}
     for person, nodes in people.items():
         stand = stands[person].get(COLLECTION)
-        if stand is not None and stand.decision is not None:
+        if stand is not None and (stand.decision is not None or stand.state == "granted"):
             decided[stand.state == "granted"] += nodes
     for collect, subjects in decided.items():
         if subjects:

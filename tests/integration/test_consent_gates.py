@@ -26,13 +26,15 @@ async def decide(api: Api, ref: str, purpose: str, state: str, **more: Any) -> d
     return await api.put(f"/consent/{ref}", {"purpose": purpose, "state": state} | more)
 
 
-async def until_collectors_know(api: Api, *identifiers: tuple[str, str]) -> None:
+async def until_collectors_know(
+    api: Api, *identifiers: tuple[str, str], collect: bool = False
+) -> None:
     """The news reaches collectors by notification, a moment after the agents have decided."""
     core = api.instance.core
     async with asyncio.timeout(5):
         for identifier in identifiers or [("user_id", "ada")]:
             subject = core.vault.subject(*identifier)
-            while (await core.keyring.ensure(core.database, [subject]))[subject].collect:
+            while (await core.keyring.ensure(core.database, [subject]))[subject].collect != collect:
                 await asyncio.sleep(0.01)
 
 
@@ -47,6 +49,22 @@ async def test_a_stamp_that_refuses_leaves_the_decision_and_a_count(api: Api) ->
     await track(api, "ada")
     found = await numbers(api)
     assert (found["events"], found["uncollected"]) == (1, 4)
+
+
+async def test_who_is_not_that_person_after_all_is_collected_again(api: Api) -> None:
+    await api.send("/v1/identify", {"userId": "ada", "anonymousId": "d1"})
+    await decide(api, "user_id:ada", "analytics", "denied")
+    await api.settle()
+    await until_collectors_know(api, ("user_id", "ada"), ("anonymous_id", "d1"))
+    word = {"a": "user_id:ada", "b": "anonymous_id:d1", "reason": "a shop's own device"}
+    assert (await api.call("POST", "/identity/unlink", json=word)).is_success
+    await api.settle()
+    await until_collectors_know(api, ("anonymous_id", "d1"), collect=True)
+    await api.send("/v1/page", {"anonymousId": "d1"})
+    await track(api, "ada")
+    await api.settle()
+    assert (await api.get("/profiles/anonymous_id:d1"))["events"] == {"page": 1}
+    assert (await api.get("/profiles/user_id:ada"))["events"] == {}
 
 
 async def test_a_withdrawal_by_api_closes_collection_for_the_whole_person(api: Api) -> None:
