@@ -12,7 +12,7 @@ import identity.store as identity_store
 import profiles.store as profile_store
 from cdp.cache import View, Views
 from cdp.db import Connection
-from cdp.events import Identifier, ProfileId, SubjectId
+from cdp.events import Identifier, Instant, ProfileId, SubjectId
 from cdp.log import store as log_store
 from cdp.log.keyring import Keyring
 from cdp.times import iso
@@ -42,15 +42,21 @@ class People:
         self, connection: Connection, subjects: Iterable[SubjectId]
     ) -> dict[SubjectId, Identifier]:
         """The originals of identifiers that events of these subjects carried, by their hash."""
-        hashed = self.keyring.vault.subject
+        carried = await self.carried(connection, subjects)
+        return {self.keyring.vault.subject(*each): each for each in carried}
+
+    async def carried(
+        self, connection: Connection, subjects: Iterable[SubjectId]
+    ) -> dict[Identifier, Instant]:
+        """Identifiers that events of these subjects carried, and the first time of each."""
         fragments = await self.profiles.shelf.open(connection, subjects)
-        carried = {
-            Identifier(namespace, value)
-            for each in fragments.values()
-            for namespace, values in each.identifiers.items()
-            for value in values
-        }
-        return {hashed(*each): each for each in carried}
+        found: dict[Identifier, Instant] = {}
+        for fragment in fragments.values():
+            for namespace, values in fragment.identifiers.items():
+                for value, at in values.items():
+                    each = Identifier(namespace, value)
+                    found[each] = min(at, found.get(each, at))
+        return found
 
     async def load(
         self, connection: Connection, ids: Iterable[ProfileId]

@@ -22,6 +22,7 @@ from cdp.people import People
 from cdp.trials import Changes, outcome
 from identity import rulebook, store, verdicts
 from identity.graph import NodeId
+from identity.marks import Marks
 from identity.rulebook import RuleBook, Trial, Work
 from identity.rules import Rules
 from identity.settling import Settling, closed
@@ -90,13 +91,18 @@ class RuleWork:
 
     async def _mark(self, connection: Connection, rules: Rules, after: bytes) -> bytes | None:
         """Mark what a slice of the fragments names; None when all are done."""
+        if not after:
+            await rulebook.forget_spellings(connection)
         if not rules.block_anything:
             await rulebook.unmark_all(connection)
+        if not rules.block_anything and not rules.reads_spellings:
             return None
         subjects = await _subjects(connection, after)
-        named_ = await self.people.names(connection, subjects)
-        blocked = [node for node, each in named_.items() if rules.blocks(each)]
-        await rulebook.mark(connection, blocked, list(named_.keys() - set(blocked)))
+        marks = Marks.of(rules, self.people.keyring.vault.subject)
+        marks.add(await self.people.carried(connection, subjects))
+        await rulebook.mark(connection, sorted(marks.blocked), sorted(marks.free))
+        await store.put_nodes(connection, marks.spelled_nodes(), ())
+        await store.put_edges(connection, sorted(marks.spelled_edges()))
         return subjects[-1] if subjects else None
 
     async def _tell(self, connection: Connection, settling: Settling) -> None:
@@ -111,17 +117,18 @@ class RuleWork:
         current = await self.book.refresh(connection)
         if self._trying is None or self._trying.trial.id != trial.id:
             rules = rulebook.read(trial.rules)
-            as_now = rules.blocking == current.blocking
-            changes = Changes(rules, None if as_now else set())
+            as_now = rules.marking == current.marking
+            marks = None if as_now else Marks.of(rules, self.people.keyring.vault.subject)
+            changes = Changes(rules, marks)
             self._trying = _Trying(trial, changes, marked=as_now)
         trying = self._trying
         if not trying.marked:
-            await self._look_for_blocked(connection, trying)
+            await self._look_for_marks(connection, trying)
             return
         components = await _components(connection, trying.after)
         if components:
             changes = trying.changes
-            part = await closed(connection, changes.rules, components, changes.blocked)
+            part = await closed(connection, changes.rules, components, changes.marks)
             changes.note(part)
             trying.seen.update(each.node.id for each in part.members)
             trying.after = components[-1]
@@ -133,12 +140,13 @@ class RuleWork:
         await rulebook.tried(connection, ended)
         self._trying = None
 
-    async def _look_for_blocked(self, connection: Connection, trying: _Trying) -> None:
-        rules, blocked = trying.changes.rules, trying.changes.blocked
-        assert blocked is not None
-        subjects = await _subjects(connection, trying.after) if rules.block_anything else []
-        named_ = await self.people.names(connection, subjects)
-        blocked.update(node for node, each in named_.items() if rules.blocks(each))
+    async def _look_for_marks(self, connection: Connection, trying: _Trying) -> None:
+        rules, marks = trying.changes.rules, trying.changes.marks
+        assert marks is not None
+        subjects: list[ProfileId] = []
+        if rules.block_anything or rules.reads_spellings:
+            subjects = await _subjects(connection, trying.after)
+        marks.add(await self.people.carried(connection, subjects))
         trying.marked = not subjects
         trying.after = subjects[-1] if subjects else b""
 

@@ -54,6 +54,8 @@ class Tracing:
         resolution = resolve(facts._replace(shared=known), self.rules)
         first = [each.node.id for each in (*members, *context)][:MOST]
         names = await self.people.names(connection, first)
+        spelled = filter(None, map(self.rules.spelled, names.values()))
+        names |= {self.people.keyring.vault.subject(*each): each for each in spelled}
         return Trace(placed, {each.node.id for each in members}, facts, resolution, names)
 
     async def evidence(self, connection: Connection, ids: Iterable[bytes]) -> dict[bytes, Event]:

@@ -18,8 +18,10 @@ from cdp.events import ProfileId
 from cdp.people import People
 from identity import explain, store
 from identity.graph import NodeId
+from identity.marks import Marks
 from identity.rules import Rules
 from identity.settling import Closed, closed
+from identity.spelling import MARK
 from profiles import segments
 from profiles.stage import Person
 
@@ -29,7 +31,9 @@ EVALUATED = 20_000  # profiles at most whose segments are looked at anew
 
 _SIZES = named(
     """
-    select size, count(*) from (select count(*) as size from nodes group by profile) s group by 1
+    select size, count(*) from (
+        select count(*) as size from nodes where namespace not like '~%' group by profile) s
+     group by 1
     """
 )
 _BOUNDS = (1, 2, 5, 20, 100)
@@ -40,7 +44,7 @@ class Changes:
     """What other rules would do: whose profile would be another, (now, then)."""
 
     rules: Rules
-    blocked: set[NodeId] | None = None  # by these rules; None: as it is marked now
+    marks: Marks | None = None  # by these rules; None: as it is marked now
     moved: dict[NodeId, tuple[ProfileId, ProfileId]] = field(default_factory=dict)
     parts: dict[ProfileId, list[NodeId]] = field(default_factory=dict)  # new profiles, whole
     olds: dict[ProfileId, int] = field(default_factory=dict)  # sizes of the profiles they are of
@@ -50,6 +54,8 @@ class Changes:
         after: dict[ProfileId, list[NodeId]] = {}
         before: Counter[ProfileId] = Counter()
         for each in part.members:
+            if each.node.namespace.startswith(MARK):
+                continue  # not an identifier of anybody
             node, then = each.node.id, part.resolution.profiles[each.node.id]
             after.setdefault(then, []).append(node)
             before[each.profile] += 1
@@ -126,7 +132,7 @@ async def _told(
     olds, news, movers = group
     homes = {each.component for each in (await store.nodes(connection, movers[:1000])).values()}
     now = await closed(connection, current, homes)
-    then = await closed(connection, changes.rules, homes, changes.blocked)
+    then = await closed(connection, changes.rules, homes, changes.marks)
     ids = [each.node.id for each in then.members]
     names = await people.names(connection, ids)
 

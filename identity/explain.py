@@ -24,6 +24,7 @@ _SAID = {
     Kind.TOGETHER: "they came on one message",
     Kind.INFERRED: "they are alike",
     Kind.LINKED: "an operator said so",
+    Kind.SPELLED: "the rules take its spelling for this",
 }
 
 

@@ -52,7 +52,8 @@ def same_identity(part: Part) -> Mapping[NodeId, NodeId]:
     union = nx.utils.UnionFind(part.nodes)
     for each in part.edges:
         one, other = part.nodes[each.a], part.nodes[each.b]
-        if each.kind in _ON_PURPOSE and one.namespace == other.namespace:
+        said = each.kind in _ON_PURPOSE and one.namespace == other.namespace
+        if said or each.kind == Kind.SPELLED:
             union.union(each.a, each.b)
     return {node: union[node] for node in part.nodes}
 

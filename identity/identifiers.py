@@ -33,6 +33,7 @@ class Kind(IntEnum):
     TOGETHER = 4  # on the same message
     INFERRED = 5  # by likeness
     LINKED = 6  # said by an operator; stands in no event, and comes before all others
+    SPELLED = 7  # an identifier and what its spelling comes down to by the rules
 
 
 class Link(NamedTuple):

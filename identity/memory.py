@@ -36,6 +36,11 @@ class Memory:
         self._known: dict[bytes, Evidence] = {}
         self._settled: dict[Named, Instant] = {}
 
+    def clear(self) -> None:
+        """Forget all of it: other rules say other things."""
+        self._known.clear()
+        self._settled.clear()
+
     def is_settled(self, named: Named, at: Instant) -> bool:
         """Whether an event at that instant which names these says nothing that is not known."""
         since = self._settled.get(named)

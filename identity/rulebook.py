@@ -10,6 +10,7 @@ import msgspec
 
 from cdp.db import Connection, named
 from identity.graph import NodeId
+from identity.identifiers import Kind
 from identity.rules import Rules
 from identity.schema import RulesSchema, rules_of
 
@@ -30,6 +31,18 @@ _ADVANCE = named(
     """
 )
 _RETIRE = named("update identity_rules set state = 'done' where state <> 'done'")
+# A component may not be called by a node that goes.
+_RENAME = named(
+    """
+    with homes as (
+        select component, min(id) filter (where namespace not like '~%') as real from nodes
+         where component in (select id from nodes where namespace like '~%') group by 1)
+    update nodes n set component = h.real from homes h
+     where n.component = h.component and h.real is not null
+    """
+)
+_FORGET_LINKS = named("delete from edges where kind = :kind")
+_FORGET_NODES = named("delete from nodes where namespace like '~%'")
 _TRY = named(
     """
     insert into identity_trials (id, rules, total)
@@ -98,6 +111,12 @@ class RuleBook:
             self.rules, self._version = read(row[1]), row[0]
         return self.rules
 
+    async def has_changed(self, connection: Connection) -> bool:
+        """Whether reading them anew brings other rules."""
+        before = self._version
+        await self.refresh(connection)
+        return self._version != before
+
 
 def read(written: dict[str, Any]) -> Rules:
     """Stored rules."""
@@ -161,6 +180,13 @@ async def mark(
     """Note of these nodes whether a rule blocks them."""
     await connection.execute(_BLOCK, {"ids": list(blocked)})
     await connection.execute(_FREE, {"ids": list(free)})
+
+
+async def forget_spellings(connection: Connection) -> None:
+    """Take out of the graph what spellings came down to by former rules."""
+    await connection.execute(_RENAME)
+    await connection.execute(_FORGET_LINKS, {"kind": int(Kind.SPELLED)})
+    await connection.execute(_FORGET_NODES)
 
 
 async def unmark_all(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from cdp.events import Identifier, Instant
+from identity import spelling
 from identity.graph import Node, NodeId
 from identity.identifiers import ANONYMOUS_ID, EMAIL, PHONE, USER_ID, Kind
 
@@ -27,6 +28,8 @@ class Namespace:
     neighbours: int | None = 500
     links: bool = True  # whether they may link at all
     blocked: tuple[str, ...] = ()  # values, or patterns with * and ?, that link nobody
+    providers: bool = False  # e-mail addresses that a provider delivers to one box are one
+    region: str = ""  # phone numbers are read as those of this country, and are one in E.164
 
     def blocks(self, value: str) -> bool:
         """Whether this value links nobody, whatever is said about it."""
@@ -63,9 +66,33 @@ class Rules:
         return tuple((name, each.links, each.blocked) for name, each in sorted(every.items()))
 
     @property
+    def marking(self) -> tuple[object, ...]:
+        """All that decides what is marked in the graph before it is resolved."""
+        every = sorted({**self.namespaces, "": self.others}.items())
+        return self.blocking, tuple((name, each.providers, each.region) for name, each in every)
+
+    @property
     def block_anything(self) -> bool:
         """Whether there is anything that they block."""
         return any(not links or blocked for _, links, blocked in self.blocking)
+
+    @property
+    def reads_spellings(self) -> bool:
+        """Whether any two spellings count as one."""
+        return any(each.providers or each.region for each in self._every())
+
+    def spelled(self, identifier: Identifier) -> Identifier | None:
+        """What an identifier comes down to, as a node of its own; None if nothing asks for it."""
+        rule = self.of(identifier.namespace)
+        value: str | None = None
+        if rule.providers and "@" in identifier.value:
+            value = spelling.address(identifier.value)
+        elif rule.region:
+            value = spelling.number(identifier.value, rule.region)
+        return spelling.marked(identifier.namespace, value) if value else None
+
+    def _every(self) -> tuple[Namespace, ...]:
+        return (*self.namespaces.values(), self.others)
 
     def blocks(self, identifier: Identifier) -> bool:
         """Whether an identifier links nobody."""
@@ -73,21 +100,20 @@ class Rules:
 
     def weight(self, kind: int) -> int:
         """Orders links, the strongest first; what an operator said comes before all."""
-        return -1 if kind == Kind.LINKED else self.strength.index(Kind(kind))
+        return -1 if kind in {Kind.LINKED, Kind.SPELLED} else self.strength.index(Kind(kind))
 
     def rank(self, node: Node) -> tuple[Instant, int, NodeId]:
         """Orders nodes by who names the profile: earliest, then strongest, then smallest id."""
         try:
             strength = self.priority.index(node.namespace)
         except ValueError:
-            strength = len(self.priority)
+            strength = len(self.priority) + node.namespace.startswith(spelling.MARK)
         return node.first_seen, strength, node.id
 
     @property
     def fewest_shared(self) -> int | None:
         """With no more links than this, no identifier is shared; None if none ever is."""
-        every = (*self.namespaces.values(), self.others)
-        bounds = [bound for each in every for bound in (each.people, each.neighbours)]
+        bounds = [bound for each in self._every() for bound in (each.people, each.neighbours)]
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def is_plain(self, sizes: Mapping[str, int]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Flag, Form, WholeNumber, Written
+from identity import spelling
 from identity.identifiers import Kind, namespace_of
 from identity.rules import DEFAULTS, STRENGTH, Namespace, Rules
 
@@ -44,6 +45,11 @@ def _bound(about: str) -> WholeNumber:
     )
 
 
+def _region(value: str) -> None:
+    if value and not spelling.is_region(value):
+        raise ValidationError("Must be a country in two capital letters, like DE, or empty.")
+
+
 class NamespaceSchema(Form):
     """Rules for one namespace; null lifts a bound, and what is left out keeps its default."""
 
@@ -55,6 +61,13 @@ class NamespaceSchema(Form):
         fields.String(validate=validate.Length(1, 512)),
         validate=validate.Length(max=1000),
         metadata={"description": "values, or patterns with * and ?, that link nobody"},
+    )
+    providers = Flag(
+        metadata={"description": "e-mail addresses that a provider delivers to one box are one"}
+    )
+    region = fields.String(
+        validate=_region,
+        metadata={"description": "phone numbers are read as those of this country, like DE"},
     )
 
 

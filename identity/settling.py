@@ -12,6 +12,7 @@ from cdp.events import ProfileId
 from identity import store, verdicts
 from identity.graph import NodeId
 from identity.groups import Why
+from identity.marks import Marks
 from identity.model import Facts, Resolution, profile_id, resolve
 from identity.rules import Rules
 from identity.store import BESIDE, BLOCKED, HELD, SHARED, Elder, Placed, Union
@@ -104,15 +105,21 @@ async def closed(
     connection: Connection,
     rules: Rules,
     components: Collection[bytes],
-    blocked: Collection[NodeId] | None = None,
+    marks: Marks | None = None,
 ) -> Closed:
-    """Look, resolve, and look further where links lead out; `blocked` overrules the flags."""
+    """Look, resolve, and look further where links lead out; `marks` overrule what is stored."""
     around = set(components)
     while True:
         members = await store.members(connection, around)
         facts, context = await facts_about(connection, members)
-        if blocked is not None:
-            facts = facts._replace(blocked=blocked)
+        if marks is not None:
+            alike = await store.nodes(connection, marks.alike_to({n.id for n in facts.nodes}))
+            context += alike.values()
+            nodes = [*facts.nodes, *(each.node for each in alike.values())]
+            facts = marks.over(facts._replace(nodes=nodes))
+            known = {each.id for each in facts.nodes}
+            members = [each for each in members if each.node.id in known]
+            context = [each for each in context if each.node.id in known]
         resolution = resolve(facts, rules)
         inside = {resolution.components[each.node.id] for each in members}
         more = {each.component for each in context if resolution.components[each.node.id] in inside}

@@ -12,7 +12,7 @@ from cdp.db import Connection
 from cdp.events import Identifier, Instant, ProfileId, SubjectId
 from identity import store, verdicts
 from identity.graph import Edge, Node, NodeId, Verdict, earliest, edge, latest, verdict
-from identity.identifiers import Named, Ruling
+from identity.identifiers import Kind, Named, Ruling
 from identity.memory import Evidence, Memory, News, Said
 from identity.rulebook import RuleBook
 from identity.settling import Settling
@@ -60,7 +60,7 @@ class Identity:
         self, connection: Connection, said: Said, subjects: Collection[SubjectId], now: Instant
     ) -> Resolved:
         """Add what was said about who is who, in the caller's transaction."""
-        facts = {named: self._facts(named, *evidence) for named, evidence in said.told.items()}
+        facts = self._all_facts(said)
         ruled = list(latest(map(self._verdict, said.ruled)).values())
         news = self.memory.news(*_joint(facts.values()))
         settling = Settling(connection, self.book.rules, ())
@@ -69,12 +69,31 @@ class Identity:
             self._settle(facts, said.told)
         if any(news) or ruled:
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
-            await self.book.refresh(connection)
+            if await self.book.has_changed(connection):
+                self.memory.clear()
+                news = _joint(self._all_facts(said).values())
             known, news = await self._look(connection, news, ruled)
             blocked = self._blocked(said)
             settling = await self._apply(connection, news, Known(known, blocked, ruled), now)
         split = [(each.former, each.profile) for each in settling.moves if each.kind == "split"]
         return Resolved(await store.profiles(connection, subjects), settling.moved, split)
+
+    def _all_facts(self, said: Said) -> dict[Named, News]:
+        found = {named: self._facts(named, *evidence) for named, evidence in said.told.items()}
+        if self.book.rules.reads_spellings:
+            for named, (at, _) in said.told.items():
+                self._add_spellings(found[named], named, at)
+        return found
+
+    def _add_spellings(self, news: News, named: Named, at: Instant) -> None:
+        """What the identifiers' spellings come down to, with evidence that is of no one event."""
+        ends = {end for link in named.links for end in link[:2]}
+        for each in {*named.identifiers, *ends}:
+            spelled = self.book.rules.spelled(each)
+            if spelled is not None:
+                node, plain = self._node(each, at), self._node(spelled, at)
+                news.nodes.append(plain)
+                news.edges.append(edge(node.id, plain.id, Kind.SPELLED, at, b""))
 
     def _facts(self, named: Named, at: Instant, event: bytes) -> News:
         nodes = {each: self._node(each, at) for each in named.identifiers}

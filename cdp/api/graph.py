@@ -16,6 +16,7 @@ from identity.explain import Step, Way
 from identity.graph import NodeId
 from identity.groups import Why
 from identity.identifiers import Kind
+from identity.spelling import MARK
 from identity.store import BLOCKED, SHARED, Placed
 
 _HISTORY = 200  # merges and splits in one answer
@@ -31,7 +32,7 @@ class Shown:
     async def person(self, connection: Connection, profile: ProfileId) -> dict[str, Any]:
         """A profile's identifiers and all links that end at one of them."""
         of = self.trace.resolution.profiles
-        own = [node for node in self.trace.inside if of[node] == profile]
+        own = [node for node in self.trace.inside if of[node] == profile and not self._plain(node)]
         mine = set(own)
         links = [each for each in self._steps() if not mine.isdisjoint(each.edge[:2])][:MOST]
         history = await verdicts.history(connection, own, _HISTORY)
@@ -89,6 +90,10 @@ class Shown:
                 pair = {"a": name(node), "b": name(refusal.edge.b)}
                 told.append({"kind": "held", **pair, "reason": reason})
         return told
+
+    def _plain(self, node: NodeId) -> bool:
+        """Whether it is what spellings come down to, and not an identifier of anybody."""
+        return self.trace.placed[node].node.namespace.startswith(MARK)
 
     def _steps(self) -> list[Step]:
         refusals = {each.edge: each for each in self.trace.resolution.refused}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -22,7 +22,7 @@ from cdp.forms import load
 from cdp.log.appender import fact_of
 from cdp.tracing import Trace, Tracing
 from identity import explain
-from identity.rules import Rules
+from identity.rulebook import RuleBook
 from identity.schema import RulingSchema
 
 
@@ -31,6 +31,7 @@ class Identity:
     """Everything about who is who."""
 
     parts: Parts
+    book: RuleBook = field(default_factory=RuleBook)
 
     def router(self) -> APIRouter:
         """The routes."""
@@ -120,7 +121,7 @@ class Identity:
         return pages.json({"suspects": suspects, "next": pages.next_cursor(last)})
 
     async def _shown(self, connection: Connection, nodes: list[SubjectId]) -> Shown:
-        tracing = Tracing(self.parts.people, Rules())
+        tracing = Tracing(self.parts.people, await self.book.refresh(connection))
         trace: Trace = await tracing.around(connection, nodes)
         return Shown(tracing, trace)
 

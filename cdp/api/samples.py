@@ -200,6 +200,8 @@ _NAMESPACE: dict[str, Any] = {
     "neighbours": Null(500),
     "links": True,
     "blocked": ["info@*"],
+    "providers": False,
+    "region": "",
 }
 _RULES: dict[str, Any] = {
     "namespaces": Names({"email": _NAMESPACE}),

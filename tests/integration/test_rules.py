@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cdp import main
+from cdp.instance import Running
+from cdp.replay import until_quiet
 from tests.support.instances import Api
 
 BLOCK_INFO = {"namespaces": {"email": {"blocked": ["info@*"]}}}
@@ -98,3 +101,47 @@ async def test_a_wrong_rule_is_named_with_its_fix(api: Api) -> None:
     assert answer.status_code == 400
     assert "namespaces.email.value.limt" in answer.text or "namespaces.email" in answer.text
     assert "known are blocked, limit, links, neighbours, people" in answer.text
+
+
+NUMBERS = ("030 123456", "+49 30 123456", "0049 (30) 12 34 56")
+GERMAN = {"namespaces": {"phone": {"region": "DE"}}}
+
+
+async def test_numbers_in_several_spellings_are_one_where_a_region_is_set(
+    api: Api, running: Running
+) -> None:
+    phones = [f"anonymous_id:p{number}" for number in range(len(NUMBERS))]
+    for number, spelling in enumerate(NUMBERS):
+        call = {"anonymousId": f"p{number}", "traits": {"phone": spelling}}
+        assert (await api.send("/v1/identify", call)).is_success
+        await api.settle()
+    before = await ids(api, phones)
+    assert len(set(before)) == 3
+    result = (await trial(api, GERMAN))["result"]
+    assert result["profiles"] == {"before": 3, "after": 1}
+    assert result["profiles_merged"] == 2
+    assert await ids(api, phones) == before
+    await api.put("/identity/rules", GERMAN)
+    await api.settle()
+    assert len(set(await ids(api, phones))) == 1
+    profile = await api.get(f"/profiles/{phones[0]}")
+    assert len(profile["identifiers"]["phone"]) == 3  # type: ignore[index]
+    pair = {"a": phones[0], "b": phones[2]}
+    told = (await api.call("GET", "/identity/explain", params=pair)).json()
+    assert "the rules take its spelling for this" in told["answer"]
+    assert "~phone:+4930123456" in told["answer"]
+    later = {"anonymousId": "p9", "traits": {"phone": "(030) 123456"}}
+    assert (await api.send("/v1/identify", later)).is_success
+    await api.settle()
+    assert len(set(await ids(api, [*phones, "anonymous_id:p9"]))) == 1
+    await verify(api, running)
+    await api.put("/identity/rules", {})
+    await api.settle()
+    assert await ids(api, phones) == before
+    await verify(api, running)
+
+
+async def verify(api: Api, running: Running) -> None:
+    async with main.replaying(api.instance.settings, running) as replay:
+        comparisons = await until_quiet(replay)
+    assert all(comparison.equal for comparison in comparisons), comparisons

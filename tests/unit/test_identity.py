@@ -295,3 +295,39 @@ def test_the_short_cut_to_the_subject_agrees_with_the_long_way(
 ) -> None:
     made = event(kind, user_id=user, anonymous_id=anonymous, context={"externalIds": others})
     assert subject(made) == read(made).subject
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ("a.da+shop@gmail.com", "ada@gmail.com"),
+        ("a.da@googlemail.com", "ada@gmail.com"),
+        ("a.da+shop@example.com", "a.da@example.com"),
+        ("+x@example.com", "+x@example.com"),
+    ],
+)
+def test_what_providers_deliver_to_one_box_is_one_address(value: str, plain: str) -> None:
+    rules = Rules({"email": Namespace(providers=True)})
+    assert rules.spelled(Identifier("email", value)) == Identifier("~email", plain)
+    assert Rules().spelled(Identifier("email", value)) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ("030123456", "+4930123456"),
+        ("+4930123456", "+4930123456"),
+        ("1", None),
+    ],
+)
+def test_numbers_are_read_as_those_of_a_country(value: str, plain: str | None) -> None:
+    rules = Rules({"phone": Namespace(region="DE")})
+    found = rules.spelled(Identifier("phone", value))
+    assert found == (Identifier("~phone", plain) if plain else None)
+
+
+def test_spellings_of_one_address_count_as_one_and_name_no_profile() -> None:
+    nodes = [node("u1", 5), node("e1", 5), node("e2", 5), node("e3", 5), Node(b"a", "~email", 5)]
+    edges = [edge("u1", "e1", Kind.LOGIN, 5)]
+    edges += [edge("a", f"e{n}", Kind.SPELLED, 5) for n in (1, 2, 3)]
+    assert set(resolve(Facts(nodes, edges), SMALL).profiles.values()) == {b"u1"}
