@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -92,7 +93,7 @@ async def outcome(
     connection: Connection, people: People, current: Rules, changes: Changes
 ) -> dict[str, Any]:
     """The difference, for people to read."""
-    groups = changes.groups()
+    groups = await asyncio.to_thread(changes.groups)  # of a large graph it takes seconds
     before: dict[int, int] = {row[0]: row[1] for row in await connection.execute(_SIZES)}
     after = Counter(before)
     for olds, news, _ in groups:
