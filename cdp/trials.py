@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import networkx as nx
-
 import consent.stage as consent_stage
 import profiles.store as profile_store
 from cdp import times
@@ -70,6 +68,8 @@ class Changes:
 
     def groups(self) -> list[tuple[set[ProfileId], set[ProfileId], list[NodeId]]]:
         """What hangs together: profiles as they are, as they would be, and who moves."""
+        import networkx as nx  # only here: most processes never try rules
+
         graph: nx.Graph[tuple[str, ProfileId]] = nx.Graph()
         for now, then in set(self.moved.values()):
             graph.add_edge(("now", now), ("then", then))

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-import networkx as nx
-
 from identity.graph import Edge, NodeId
 from identity.groups import Refusal, Why
 from identity.identifiers import Kind
@@ -46,6 +44,8 @@ class Way(NamedTuple):
 
 def way(facts: Facts, resolution: Resolution, rules: Rules, a: NodeId, b: NodeId) -> Way:
     """The strongest way between two nodes, over links that were taken if that is possible."""
+    import networkx as nx  # only here: a process that is never asked need not hold it
+
     refusals = {each.edge: each for each in resolution.refused}
     graph: nx.Graph[NodeId] = nx.Graph()
     for step in steps(facts, refusals):

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-import networkx as nx
-
-from identity.graph import Edge, Node, NodeId, Verdict
+from identity.graph import Edge, Node, NodeId, Verdict, roots
 from identity.identifiers import Kind
 from identity.rules import Rules, within
 
@@ -49,13 +47,13 @@ def same_identity(part: Part) -> Mapping[NodeId, NodeId]:
 
     The limits stand against accidents; an alias, and an operator's word, is said on purpose.
     """
-    union = nx.utils.UnionFind(part.nodes)
-    for each in part.edges:
-        one, other = part.nodes[each.a], part.nodes[each.b]
-        said = each.kind in _ON_PURPOSE and one.namespace == other.namespace
-        if said or each.kind == Kind.SPELLED:
-            union.union(each.a, each.b)
-    return {node: union[node] for node in part.nodes}
+    return roots(part.nodes, [each for each in part.edges if _says_the_same(part, each)])
+
+
+def _says_the_same(part: Part, edge: Edge) -> bool:
+    if edge.kind in _ON_PURPOSE:
+        return part.nodes[edge.a].namespace == part.nodes[edge.b].namespace
+    return edge.kind == Kind.SPELLED
 
 
 def fits(part: Part, rules: Rules) -> bool:

@@ -12,7 +12,6 @@ from cdp.db import Connection, named
 from identity.graph import NodeId
 from identity.identifiers import Kind
 from identity.rules import Rules
-from identity.schema import RulesSchema, rules_of
 
 _CURRENT = named("select max(version) from identity_rules")
 _READ = named(
@@ -120,6 +119,8 @@ class RuleBook:
 
 def read(written: dict[str, Any]) -> Rules:
     """Stored rules."""
+    from identity.schema import RulesSchema, rules_of  # marshmallow, where any rules are stored
+
     return rules_of(RulesSchema().load(written))
 
 
