@@ -128,7 +128,7 @@ class RuleWork:
         components = await _components(connection, trying.after)
         if components:
             changes = trying.changes
-            part = await closed(connection, changes.rules, components, changes.marks)
+            part = await closed(connection, changes.rules, components, changes.marks, on_trial=True)
             changes.note(part)
             trying.seen.update(each.node.id for each in part.members)
             trying.after = components[-1]

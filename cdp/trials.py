@@ -133,7 +133,7 @@ async def _told(
     olds, news, movers = group
     homes = {each.component for each in (await store.nodes(connection, movers[:1000])).values()}
     now = await closed(connection, current, homes)
-    then = await closed(connection, changes.rules, homes, changes.marks)
+    then = await closed(connection, changes.rules, homes, changes.marks, on_trial=True)
     ids = [each.node.id for each in then.members]
     names = await people.names(connection, ids)
 

@@ -106,8 +106,14 @@ async def closed(
     rules: Rules,
     components: Collection[bytes],
     marks: Marks | None = None,
+    *,
+    on_trial: bool = False,
 ) -> Closed:
-    """Look, resolve, and look further where links lead out; `marks` overrule what is stored."""
+    """Look, resolve, and look further where links lead out.
+
+    On trial what is stored was found by other rules: `marks` overrule it, and what was shared is
+    looked at anew wherever it is met.
+    """
     around = set(components)
     while True:
         members = await store.members(connection, around)
@@ -123,6 +129,8 @@ async def closed(
         resolution = resolve(facts, rules)
         inside = {resolution.components[each.node.id] for each in members}
         more = {each.component for each in context if resolution.components[each.node.id] in inside}
+        if on_trial:
+            more |= {each.component for each in context if each.flags & SHARED}
         if not more - around:
             return Closed(members, facts, resolution)
         around |= more
