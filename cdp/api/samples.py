@@ -211,7 +211,7 @@ _RULES: dict[str, Any] = {
     "review": Null(25),
 }
 RULES: dict[str, Any] = {"version": 1, "state": "done", "since": Null(_AT), "rules": _RULES}
-_MANY: dict[str, Any] = Names({"1": 812, "2": 120, "3-5": 40})  # type: ignore[assignment]
+_MANY = Names({"1": 812, "2": 120, "3-5": 40})
 TRIAL: dict[str, Any] = {
     "id": _ID,
     "state": "done",

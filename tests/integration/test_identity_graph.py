@@ -51,6 +51,9 @@ def hashed(namespace: str, value: str) -> bytes:
     return f"{namespace[0]}:{value}".encode().ljust(16, b"_")
 
 
+Told: TypeAlias = tuple[tuple[str, dict[str, Any]], int]
+
+
 class Statement(NamedTuple):
     event: Event
     named: Named
@@ -59,6 +62,13 @@ class Statement(NamedTuple):
 def statement(number: int, kind: str, at: int, fields: dict[str, Any]) -> Statement:
     event = Event(SCHEMA, kind, number.to_bytes(16), 1, str(number), at, 10**12, **fields)  # type: ignore[arg-type]
     return Statement(event, read(event))
+
+
+def numbered(chunk: Sequence[Told], first: int) -> list[Statement]:
+    return [
+        statement(first + number, kind, at, fields)
+        for number, ((kind, fields), at) in enumerate(chunk)
+    ]
 
 
 user = st.sampled_from([f"u{n}" for n in range(5)] + [""])
@@ -119,7 +129,6 @@ async def database(stores: Stores) -> AsyncIterator[Database]:
     await opened.close()
 
 
-Told: TypeAlias = tuple[tuple[str, dict[str, Any]], int]
 History: TypeAlias = list[tuple[list[Told], int, int | None]]
 
 
@@ -174,10 +183,7 @@ async def test_incremental_equals_batch(database: Database, rules: Rules, histor
     workers = [Identity(hashed, RuleBook(rules), Memory(size)) for size in (1000, 5)]
     everything: list[Statement] = []
     for chunk, worker, lost in history:
-        statements = [
-            statement(len(everything) + number, kind, at, fields)
-            for number, ((kind, fields), at) in enumerate(chunk)
-        ]
+        statements = numbered(chunk, len(everything))
         everything += statements
         if lost is not None:
             await _roll_back(database, workers[lost], statements)
@@ -290,10 +296,7 @@ async def test_new_rules_bring_what_their_trial_said_and_what_the_whole_resolves
     worker = Identity(hashed, RuleBook(before), Memory(1000))
     everything: list[Statement] = []
     for chunk, _, _ in history:
-        statements = [
-            statement(len(everything) + number, kind, at, fields)
-            for number, ((kind, fields), at) in enumerate(chunk)
-        ]
+        statements = numbered(chunk, len(everything))
         everything += statements
         await _resolve(database, worker, statements)
     people: Any = Carried(seen_in(everything))
