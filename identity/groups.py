@@ -61,8 +61,6 @@ def fits(part: Part, rules: Rules) -> bool:
     if part.apart:
         return False
     sizes = Counter(node.namespace for node in part.nodes.values())
-    if rules.is_plain(sizes):
-        return True
     if rules.review is not None and len(part.nodes) >= 2 * rules.review and _hangs_by_weak(part):
         return False
     if all(within(size, rules.of(name).limit) for name, size in sizes.items()):

@@ -6,6 +6,7 @@ graph whose links lead nowhere else can be resolved by itself, with the same ans
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -41,12 +42,64 @@ def resolve(facts: Facts, rules: Rules) -> Resolution:
     permitted = _permitted(facts, done.refused)
     done.shared.update(_crowded(facts.nodes, permitted, rules))
     live = list(_not_shared(permitted, done)) if done.shared else permitted
-    apart = [each for each in facts.verdicts if not each.together]
-    for part in _parts(facts.nodes, live, apart):
-        name = min(part.nodes)
-        done.components.update(dict.fromkeys(part.nodes, name))
+    by_id = {node.id: node for node in facts.nodes}
+    done.components.update(roots(by_id, live))
+    apart = [each for each in facts.verdicts if not each.together and _is_inside(each, done)]
+    names = _plain(by_id.values(), apart, rules, done)
+    for part in _close(by_id, live, apart, names, done.components):
         _resolve_part(part, rules, done)
     return done
+
+
+def _is_inside(verdict: Verdict, done: Resolution) -> bool:
+    a, b = done.components.get(verdict.a), done.components.get(verdict.b)
+    return a is not None and a == b
+
+
+def _plain(
+    nodes: Iterable[Node], apart: Iterable[Verdict], rules: Rules, done: Resolution
+) -> set[NodeId]:
+    """Make people of the raw components that no rule can bite; returns the others."""
+    members: dict[NodeId, list[Node]] = {}
+    for node in nodes:
+        members.setdefault(done.components[node.id], []).append(node)
+    others = {done.components[each.a] for each in apart}
+    known: dict[tuple[str, ...], bool] = {}
+    for name, inside in members.items():
+        if name in others:
+            continue
+        kinds = tuple(sorted([node.namespace for node in inside]))
+        if kinds not in known:
+            known[kinds] = rules.is_plain(Counter(kinds))
+        if known[kinds]:
+            profile = profile_id(inside, rules)
+            for node in inside:
+                done.profiles[node.id] = profile
+        else:
+            others.add(name)
+    return others
+
+
+def _close(
+    nodes: Mapping[NodeId, Node],
+    edges: Iterable[Edge],
+    apart: Iterable[Verdict],
+    names: set[NodeId],
+    home: Mapping[NodeId, NodeId],
+) -> Collection[Part]:
+    """The raw components of these names, with all that is in them."""
+    parts = {name: Part({}, [], []) for name in names}
+    if not parts:
+        return ()
+    for node in nodes.values():
+        if home[node.id] in parts:
+            parts[home[node.id]].nodes[node.id] = node
+    for each in edges:
+        if home[each.a] in parts:
+            parts[home[each.a]].edges.append(each)
+    for verdict in apart:
+        parts[home[verdict.a]].apart.append(verdict)
+    return parts.values()
 
 
 def _not_shared(edges: Iterable[Edge], done: Resolution) -> Iterator[Edge]:
@@ -114,28 +167,9 @@ def _is_shared(
     return sum(rules.of(namespaces[other]).limit is not None for other in others) > rule.people
 
 
-def _parts(
-    nodes: Iterable[Node], edges: Sequence[Edge], apart: Iterable[Verdict]
-) -> Iterable[Part]:
-    by_id = {node.id: node for node in nodes}
-    root = roots(by_id, edges)
-    parts: dict[NodeId, Part] = {}
-    for node in by_id.values():
-        top = root[node.id]
-        if top not in parts:
-            parts[top] = Part({}, [], [])
-        parts[top].nodes[node.id] = node
-    for each in edges:
-        parts[root[each.a]].edges.append(each)
-    for verdict in apart:
-        if verdict.a in by_id and verdict.b in by_id and root[verdict.a] == root[verdict.b]:
-            parts[root[verdict.a]].apart.append(verdict)
-    return parts.values()
-
-
 def _resolve_part(part: Part, rules: Rules, done: Resolution) -> None:
     """One profile if that breaks no rule, else link by link."""
-    if len(part.nodes) == 1 or fits(part, rules):
+    if fits(part, rules):
         profile = profile_id(part.nodes.values(), rules)
         done.profiles.update(dict.fromkeys(part.nodes, profile))
         return
@@ -148,4 +182,7 @@ def _resolve_part(part: Part, rules: Rules, done: Resolution) -> None:
 
 def profile_id(nodes: Iterable[Node], rules: Rules) -> ProfileId:
     """A profile is named after its earliest-seen identifier."""
-    return min(nodes, key=rules.rank).id
+    every = list(nodes)
+    first = min([node.first_seen for node in every])
+    tied = [node for node in every if node.first_seen == first]
+    return tied[0].id if len(tied) == 1 else min(tied, key=rules.rank).id
