@@ -64,9 +64,7 @@ _MEMBERS = named(
 )
 _INCIDENT_EDGES = named(
     """
-    select a, b, kind, first_seen, event from edges where a = any(:ids)
-    union
-    select a, b, kind, first_seen, event from edges where b = any(:ids)
+    select a, b, kind, first_seen, event from edges where a = any(:ids) or b = any(:ids)
     """
 )
 _ASSIGN = named(
