@@ -103,6 +103,29 @@ async def test_a_wrong_rule_is_named_with_its_fix(api: Api) -> None:
     assert "known are blocked, limit, links, neighbours, people" in answer.text
 
 
+async def test_a_union_that_awaits_a_review_is_listed_and_can_be_approved(api: Api) -> None:
+    await api.put("/identity/rules", {"review": 2, "namespaces": {"user_id": {"limit": 2}}})
+    people = [
+        {"type": "identify", "userId": user, "anonymousId": f"{user}-phone"}
+        for user in ("ada", "countess")
+    ]
+    weak = {"type": "track", "userId": "ada", "anonymousId": "countess-phone", "event": "Seen"}
+    assert (await api.send("/v1/batch", {"batch": [*people, weak]})).is_success
+    await api.settle()
+    users = ("user_id:ada", "user_id:countess")
+    assert len(set(await ids(api, users))) == 2
+    suspects: Any = (await api.get("/identity/suspects"))["suspects"]
+    (held,) = suspects
+    pair = {held["a"], held["b"]}
+    assert (held["kind"], pair) == ("held", {"user_id:ada", "anonymous_id:countess-phone"})
+    assert "awaits a review" in held["reason"]
+    word = {"a": held["a"], "b": held["b"], "reason": "a title of hers"}
+    assert (await api.call("POST", "/identity/link", json=word)).is_success
+    await api.settle()
+    assert len(set(await ids(api, users))) == 1
+    assert (await api.get("/identity/suspects"))["suspects"] == []
+
+
 NUMBERS = ("030 123456", "+49 30 123456", "0049 (30) 12 34 56")
 GERMAN = {"namespaces": {"phone": {"region": "DE"}}}
 
