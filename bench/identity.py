@@ -214,5 +214,5 @@ async def _trial(core: main.Core, driver: Driver, users: int) -> Figure:
         "s",
         "< 60",
         seconds < 60,
-        notes={"people": users, "profiles": found.result["profiles"]},
+        notes={"people": users},
     )

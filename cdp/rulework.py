@@ -19,7 +19,7 @@ from cdp.events import TOUCHED, ProfileId
 from cdp.log import store as log_store
 from cdp.log.store import Message
 from cdp.people import People
-from cdp.trials import Changes, outcome
+from cdp.trials import Changes, outcome, seal
 from identity import rulebook, store, verdicts
 from identity.graph import NodeId
 from identity.marks import Marks
@@ -136,7 +136,8 @@ class RuleWork:
             await rulebook.tried(connection, trial._replace(state="running", done=done))
             return
         found = await outcome(connection, self.people, current, trying.changes)
-        ended = trial._replace(state="done", done=trial.total, result=found)
+        sealed = seal(self.people.keyring.vault.system, trial.id, found)
+        ended = trial._replace(state="done", done=trial.total, result=sealed)
         await rulebook.tried(connection, ended)
         self._trying = None
 

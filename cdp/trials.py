@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 import consent.stage as consent_stage
 import profiles.store as profile_store
 from cdp import times
 from cdp.db import Connection, named
-from cdp.events import ProfileId
+from cdp.events import Box, ProfileId
 from cdp.people import People
 from identity import explain, store
 from identity.graph import NodeId
@@ -111,6 +113,17 @@ async def outcome(
         "largest": largest,
         "segments": await _segments(connection, people, changes),
     }
+
+
+def seal(box: Box, trial: uuid.UUID, found: Mapping[str, Any]) -> bytes:
+    """An outcome as it is stored: it names people."""
+    return box.pack(msgspec.json.encode(found), b"trial" + trial.bytes)
+
+
+def unseal(box: Box, trial: uuid.UUID, sealed: bytes) -> dict[str, Any]:
+    """A stored outcome."""
+    found: dict[str, Any] = msgspec.json.decode(box.unpack(sealed, b"trial" + trial.bytes))
+    return found
 
 
 def _buckets(sizes: Mapping[int, int]) -> dict[str, int]:

@@ -57,7 +57,7 @@ _NEXT_TRIAL = named(
 )
 _TRIED = named(
     """
-    update identity_trials set state = :state, done = :done, result = cast(:result as json)
+    update identity_trials set state = :state, done = :done, result = :result
      where id = :id
     """
 )
@@ -92,7 +92,7 @@ class Trial(NamedTuple):
     state: str  # waiting, running or done
     done: int
     total: int
-    result: dict[str, Any] | None
+    result: bytes | None  # sealed, because it names people
 
 
 class RuleBook:
@@ -170,8 +170,12 @@ async def next_trial(connection: Connection) -> Trial | None:
 
 async def tried(connection: Connection, trial: Trial) -> None:
     """Note how far a trial is, and what came of it."""
-    result = msgspec.json.encode(trial.result).decode() if trial.result is not None else None
-    values = {"id": trial.id, "state": trial.state, "done": trial.done, "result": result}
+    values = {
+        "id": trial.id,
+        "state": trial.state,
+        "done": trial.done,
+        "result": trial.result,
+    }
     await connection.execute(_TRIED, values)
 
 

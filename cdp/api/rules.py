@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from cdp import trials
 from cdp.api import openapi, pages, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -80,12 +81,12 @@ class IdentityRules:
         loaded, _ = load(RulesSchema(), await pages.read_body(request))
         async with self.parts.database.transaction() as connection:
             trial = await rulebook.try_out(connection, written(rules_of(loaded)))
-            return pages.json(_shown(await _trial(connection, str(trial))))
+            return pages.json(self._shown(await _trial(connection, str(trial))))
 
     async def get_trial(self, request: Request) -> Response:
         """How far it is, and the difference once it is done."""
         async with self.parts.database.transaction() as connection:
-            return pages.json(_shown(await _trial(connection, request.path_params["trial"])))
+            return pages.json(self._shown(await _trial(connection, request.path_params["trial"])))
 
     async def activate(self, request: Request) -> Response:
         """Put the rules of a trial in force."""
@@ -95,6 +96,17 @@ class IdentityRules:
                 raise Conflict("the trial is not done yet; look at what it finds first")
             await rulebook.put(connection, trial.rules)
             return pages.json(await _current(connection))
+
+    def _shown(self, trial: Trial) -> dict[str, Any]:
+        box, result = self.parts.vault.system, trial.result
+        return {
+            "id": str(trial.id),
+            "state": trial.state,
+            "done": trial.done,
+            "total": trial.total,
+            "rules": trial.rules,
+            "result": trials.unseal(box, trial.id, result) if result is not None else None,
+        }
 
 
 async def _current(connection: Connection) -> dict[str, Any]:
@@ -117,14 +129,3 @@ async def _trial(connection: Connection, ref: str) -> Trial:
     if trial is None:
         raise NotFound("there is no such trial")
     return trial
-
-
-def _shown(trial: Trial) -> dict[str, Any]:
-    return {
-        "id": str(trial.id),
-        "state": trial.state,
-        "done": trial.done,
-        "total": trial.total,
-        "rules": trial.rules,
-        "result": trial.result,
-    }

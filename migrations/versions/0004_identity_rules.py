@@ -23,7 +23,7 @@ create table identity_trials (
     state text not null default 'waiting',
     done bigint not null default 0,
     total bigint not null,
-    result json,
+    result bytea, -- it names people: sealed
     created_at timestamptz not null default now()
 );
 """

@@ -204,6 +204,14 @@ async def test_nothing_personal_stands_in_clear(api: Api) -> None:
     assert (await api.send("/v1/track", identify)).status_code == 200  # no event name
     await api.settle()
     assert (await api.get(f"/profiles/email:{email}"))["identifiers"]
+    alone = {"namespaces": {"email": {"links": False}, "anonymous_id": {"links": False}}}
+    tried = (await api.call("POST", "/identity/rules/dry-run", json=alone)).json()["id"]
+    await api.settle()
+    word = {"a": f"user_id:{user}", "b": f"email:{email}", "reason": "marker-reason"}
+    assert (await api.call("POST", "/identity/unlink", json=word)).status_code == 200
+    await api.settle()
+    found: Any = (await api.get(f"/identity/rules/dry-run/{tried}"))["result"]
+    assert f"email:{email}" in found["largest"][0]["who"]
     database = api.instance.core.database
     tables = await database.rows(
         named("select tablename from pg_tables where schemaname = 'public' order by 1")
