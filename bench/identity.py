@@ -25,6 +25,7 @@ from cdp.instance import Running
 from cdp.log.appender import Appender, Bounds, fact_of
 from cdp.processes import tune
 from cdp.settings import Settings
+from cdp.trials import unseal
 from identity import rulebook
 from identity.graph import Edge, Node, NodeId
 from identity.identifiers import subject
@@ -196,8 +197,8 @@ def _mixed(mix: str, users: list[int]) -> Iterator[dict[str, Any]]:
 
 
 async def _trial(core: main.Core, driver: Driver, users: int) -> Figure:
-    """Rules that split and hold, over the whole graph."""
-    rules = written(rules_of(RulesSchema().load({"review": 10, "others": {"neighbours": 100}})))
+    """Rules by which whoever has more than five devices falls apart, over the whole graph."""
+    rules = written(rules_of(RulesSchema().load({"namespaces": {"user_id": {"neighbours": 5}}})))
     async with core.database.transaction() as connection:
         trial = await rulebook.try_out(connection, rules)
     started_at = time.perf_counter()
@@ -208,11 +209,13 @@ async def _trial(core: main.Core, driver: Driver, users: int) -> Figure:
         found = await rulebook.trial(connection, trial)
     assert found is not None
     assert found.result is not None
+    outcome = unseal(core.vault.system, trial, found.result)
+    assert outcome["profiles_split"] > 1000
     return Figure(
         f"dry run of rules over {LINKS:,} links",
         seconds,
         "s",
         "< 60",
         seconds < 60,
-        notes={"people": users},
+        notes={"people": users, "profiles": outcome["profiles"]},
     )

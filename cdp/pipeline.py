@@ -34,7 +34,7 @@ from cdp.log.keyring import Keyring, opened
 from cdp.log.store import Record, partition_of
 from cdp.people import People, unfolded_decisions
 from cdp.stream.stage import Unit
-from consent.model import Standing, is_about_consent
+from consent.model import Standing, granted, is_about_consent
 from identity import identifiers
 from identity.stage import Identity
 from profiles.stage import Person, Profiles
@@ -104,9 +104,9 @@ class Pipeline:
         connection = unit.connection
         people = await self.people.nodes(connection, causes)
         stands = await consent.standings(connection, people)
-        granted = {id(stand): _granted(stand) for stand in stands.values()}  # mostly one
+        allowed = {id(stand): granted(stand) for stand in stands.values()}  # mostly one
         persons = [
-            Person(profile, nodes, granted[id(stands[profile])], causes[profile])
+            Person(profile, nodes, allowed[id(stands[profile])], causes[profile])
             for profile, nodes in people.items()
         ]
         changes = await self.profiles.evaluate(connection, persons, unit.now)
@@ -165,10 +165,6 @@ class Pipeline:
         marks = await self.activation.send(ready, times.now())
         async with self.database.transaction() as connection:
             await delivery_store.mark(connection, marks)
-
-
-def _granted(stands: Mapping[str, Standing]) -> dict[str, bool]:
-    return {purpose: stand.state == "granted" for purpose, stand in stands.items()}
 
 
 def _cause(value: bytes) -> str:

@@ -98,7 +98,7 @@ class RuleWork:
         if not rules.block_anything and not rules.reads_spellings:
             return None
         subjects = await _subjects(connection, after)
-        marks = Marks.of(rules, self.people.keyring.vault.subject)
+        marks = Marks(rules, self.people.keyring.vault.subject)
         marks.add(await self.people.carried(connection, subjects))
         await rulebook.mark(connection, sorted(marks.blocked), sorted(marks.free))
         await store.put_nodes(connection, marks.spelled_nodes(), ())
@@ -108,8 +108,7 @@ class RuleWork:
     async def _tell(self, connection: Connection, settling: Settling) -> None:
         """The history, the segments of who splits off, and the agents that look at profiles."""
         await verdicts.record(connection, settling.moves, times.now())
-        split = [(each.former, each.profile) for each in settling.moves if each.kind == "split"]
-        await profile_store.split(connection, split)
+        await profile_store.split(connection, settling.split)
         messages = [Message(TOUCHED, each, b"definition") for each in sorted(settling.moved)]
         await log_store.emit(connection, messages, self.partitions)
 
@@ -118,7 +117,7 @@ class RuleWork:
         if self._trying is None or self._trying.trial.id != trial.id:
             rules = rulebook.read(trial.rules)
             as_now = rules.marking == current.marking
-            marks = None if as_now else Marks.of(rules, self.people.keyring.vault.subject)
+            marks = None if as_now else Marks(rules, self.people.keyring.vault.subject)
             changes = Changes(rules, marks)
             self._trying = _Trying(trial, changes, marked=as_now)
         trying = self._trying

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from identity.rules import Rules
 from identity.settling import facts_about
 from identity.store import SHARED, Placed
 
+_NEIGHBOURS = 3
 MOST = 2_000  # identifiers and events that are named in one answer
 
 
@@ -52,8 +54,9 @@ class Tracing:
         placed = {each.node.id: each for each in (*members, *context)}
         known = {node for node, each in placed.items() if each.flags & SHARED}
         resolution = resolve(facts._replace(shared=known), self.rules)
-        first = [each.node.id for each in (*members, *context)][:MOST]
-        names = await self.people.names(connection, first)
+        near = _near({each.node.id for each in members}, facts)
+        first = [*(each.node.id for each in members), *near, *placed.keys()]
+        names = await self.people.names(connection, list(dict.fromkeys(first))[:MOST])
         spelled = filter(None, map(self.rules.spelled, names.values()))
         names |= {self.people.keyring.vault.subject(*each): each for each in spelled}
         return Trace(placed, {each.node.id for each in members}, facts, resolution, names)
@@ -63,3 +66,15 @@ class Tracing:
         records = await log_store.by_id(connection, sorted(set(ids))[:MOST])
         opened = await self.people.keyring.open_events(connection, records)
         return {each.event.id: each.event for each in opened}
+
+
+def _near(inside: Collection[NodeId], facts: Facts) -> list[NodeId]:
+    """A few neighbours of each: what nobody sends events under, an address, is named by theirs."""
+    taken: Counter[NodeId] = Counter()
+    near = []
+    for a, b, *_ in facts.edges:
+        for node, other in ((a, b), (b, a)):
+            if node in inside and other not in inside and taken[node] < _NEIGHBOURS:
+                taken[node] += 1
+                near.append(other)
+    return near

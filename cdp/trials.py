@@ -17,6 +17,7 @@ from cdp import times
 from cdp.db import Connection, named
 from cdp.events import Box, ProfileId
 from cdp.people import People
+from consent.model import granted
 from identity import explain, store
 from identity.graph import NodeId
 from identity.marks import Marks
@@ -64,7 +65,8 @@ class Changes:
                 self.moved.pop(node, None)
             else:
                 self.moved[node] = (each.profile, then)
-        touched = {end for node in self.moved for end in self.moved[node]}
+        ids = (each.node.id for each in part.members)
+        touched = {end for node in ids if node in self.moved for end in self.moved[node]}
         self.parts.update((then, nodes) for then, nodes in after.items() if then in touched)
         self.olds.update((now, size) for now, size in before.items() if now in touched)
 
@@ -179,15 +181,15 @@ def _together(part: Closed, a: NodeId, b: NodeId) -> bool:
 
 async def _segments(
     connection: Connection, people: People, changes: Changes
-) -> list[dict[str, Any]]:
-    """Segments whose size would change, by looking at those who would be other people."""
+) -> list[dict[str, Any]] | None:
+    """Segments whose size would change; None if too many would be other people to look at all."""
     touched = {then for _, then in changes.moved.values()} | {n for n, _ in changes.moved.values()}
     then = {p: nodes for p, nodes in changes.parts.items() if p in touched}
-    if not then or len(then) > EVALUATED:
-        return []
+    if len(then) > EVALUATED:
+        return None
     stands = await consent_stage.standings(connection, then)
     persons = [
-        Person(profile, nodes, _granted(stands[profile]), "") for profile, nodes in then.items()
+        Person(profile, nodes, granted(stands[profile]), "") for profile, nodes in then.items()
     ]
     inside = await people.profiles.inside(connection, persons, times.now())
     after = Counter(segment for each in inside.values() for segment in each)
@@ -198,7 +200,3 @@ async def _segments(
         for each in await segments.listed(connection)
         if (gained := after[each.id] - before[each.id])
     ]
-
-
-def _granted(stands: Mapping[str, Any]) -> dict[str, bool]:
-    return {purpose: stand.state == "granted" for purpose, stand in stands.items()}

@@ -150,6 +150,11 @@ def standing(purposes: Iterable[Purpose], known: Iterable[Decision]) -> dict[str
     return {purpose.key: _stand(purpose, best) for purpose in purposes}
 
 
+def granted(stands: Mapping[str, Standing]) -> dict[str, bool]:
+    """Which purposes somebody who stands like that allows."""
+    return {purpose: stand.state == "granted" for purpose, stand in stands.items()}
+
+
 def _stand(purpose: Purpose, best: Mapping[str, Decision]) -> Standing:
     heard = [best[signal] for signal in (purpose.key, *purpose.signals) if signal in best]
     if not heard:

@@ -25,11 +25,6 @@ class Marks:
     plain: dict[NodeId, Node] = field(default_factory=dict)  # what spellings come down to
     alike: dict[NodeId, set[NodeId]] = field(default_factory=dict)  # the identifiers of each
 
-    @classmethod
-    def of(cls, rules: Rules, hashed: Callable[[str, str], NodeId]) -> Marks:
-        """None yet."""
-        return cls(rules, hashed)
-
     def add(self, carried: Mapping[Identifier, Instant]) -> None:
         """Mark these identifiers, each with the first time it was seen."""
         for each, at in carried.items():

@@ -30,6 +30,11 @@ class Settling:
     moves: list[Move] = field(default_factory=list)
     moved: set[ProfileId] = field(default_factory=set)
 
+    @property
+    def split(self) -> list[tuple[ProfileId, ProfileId]]:
+        """A former profile, and one that left it."""
+        return [(each.former, each.profile) for each in self.moves if each.kind == "split"]
+
     def is_plain(self, elders: Iterable[Elder]) -> bool:
         """Whether these raw components together are one profile, however they are linked."""
         sizes: Counter[str] = Counter()

@@ -75,8 +75,8 @@ class Identity:
             known, news = await self._look(connection, news, ruled)
             blocked = self._blocked(said)
             settling = await self._apply(connection, news, Known(known, blocked, ruled), now)
-        split = [(each.former, each.profile) for each in settling.moves if each.kind == "split"]
-        return Resolved(await store.profiles(connection, subjects), settling.moved, split)
+        profiles = await store.profiles(connection, subjects)
+        return Resolved(profiles, settling.moved, settling.split)
 
     def _all_facts(self, said: Said) -> dict[Named, News]:
         found = {named: self._facts(named, *evidence) for named, evidence in said.told.items()}

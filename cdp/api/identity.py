@@ -112,11 +112,8 @@ class Identity:
         after, most = pages.cursor(request, pages.PROFILE), pages.limit(request)
         async with self.parts.database.transaction() as connection:
             found = await identity_store.suspects(connection, after=after, limit=most)
-            suspects = [
-                told
-                for each in found
-                for told in (await self._shown(connection, [each.node.id])).suspects(each)
-            ]
+            shown = await self._shown(connection, [each.node.id for each in found])
+            suspects = [told for each in found for told in shown.suspects(each)]
         last = found[-1].node.id if len(found) == most else None
         return pages.json({"suspects": suspects, "next": pages.next_cursor(last)})
 

@@ -235,7 +235,7 @@ TRIAL: dict[str, Any] = {
                     "because": ["a rule says that email:info@example.com links nobody"],
                 }
             ],
-            "segments": [{"key": "buyers", "before": 31, "after": 32}],
+            "segments": Null([{"key": "buyers", "before": 31, "after": 32}]),
         }
     ),
 }

@@ -313,7 +313,7 @@ async def test_new_rules_bring_what_their_trial_said_and_what_the_whole_resolves
 
 
 async def _tried(connection: Connection, rules: Rules, people: Any) -> Mapping[bytes, Any]:
-    marks = Marks.of(rules, hashed)
+    marks = Marks(rules, hashed)
     marks.add(await people.carried(connection, ()))
     changes = Changes(rules, marks)
     rows = await connection.execute(_NODES)

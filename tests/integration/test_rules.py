@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from cdp import main
 from cdp.instance import Running
 from cdp.replay import until_quiet
@@ -95,12 +97,27 @@ async def test_new_events_follow_the_new_rules_at_once(api: Api) -> None:
     assert third != fourth
 
 
-async def test_a_wrong_rule_is_named_with_its_fix(api: Api) -> None:
-    wrong = {"namespaces": {"email": {"limt": 3}}, "strength": ["login", "login"]}
+@pytest.mark.parametrize(
+    ("wrong", "field", "fix"),
+    [
+        (
+            {"namespaces": {"email": {"limt": 3}}},
+            "namespaces.email.value.limt",
+            "known are blocked, limit, links",
+        ),
+        ({"strength": ["login", "login"]}, "strength", "Must have each kind only once."),
+        ({"review": 1}, "review", "Must be greater than or equal to 2"),
+        ({"others": {"region": "Germany"}}, "others.region", "two capital letters, like DE"),
+    ],
+)
+async def test_a_wrong_rule_is_named_with_its_fix(
+    api: Api, wrong: dict[str, Any], field: str, fix: str
+) -> None:
     answer = await api.call("PUT", "/identity/rules", json=wrong)
     assert answer.status_code == 400
-    assert "namespaces.email.value.limt" in answer.text or "namespaces.email" in answer.text
-    assert "known are blocked, limit, links, neighbours, people" in answer.text
+    (problem,) = answer.json()["errors"]
+    assert problem["field"] == field
+    assert fix in problem["message"]
 
 
 async def test_a_union_that_awaits_a_review_is_listed_and_can_be_approved(api: Api) -> None:
