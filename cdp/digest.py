@@ -21,6 +21,7 @@ _PLAIN = {
         named("select id, namespace, first_seen, profile from nodes order by id"),
         named("select a, b, kind, first_seen, event from edges order by a, b, kind"),
         named("select a, b, together, at, event from verdicts order by a, b"),
+        named("select a, b, probability, at, event from inferences order by a, b"),
     ),
     "consent": (
         named(

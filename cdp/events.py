@@ -17,7 +17,17 @@ TOPICS = (EVENTS, TOUCHED, DELIVERIES)
 
 # The stored names of what can happen. They are ours for ever; classes may be renamed.
 EventType: TypeAlias = Literal[
-    "track", "page", "screen", "identify", "group", "alias", "merge", "consent", "link", "unlink"
+    "track",
+    "page",
+    "screen",
+    "identify",
+    "group",
+    "alias",
+    "merge",
+    "consent",
+    "link",
+    "unlink",
+    "infer",
 ]
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
 

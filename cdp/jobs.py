@@ -21,12 +21,14 @@ from cdp.errors import StoreUnavailable
 from cdp.events import DELIVERIES, TOUCHED
 from cdp.log import store as log_store
 from cdp.log.store import Message
+from cdp.matchwork import MatchWork
 from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
 
 _LEADER_LOCK = 0xCD8
 _SLICE = 2000
 _TICK = 0.25  # seconds; exits by time happen within it
+_MATCH_SECONDS = 1
 _TRIM_SECONDS = 5
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,7 @@ class Jobs:
     partitions: int
     builder: Builder
     rules: RuleWork
+    matching: MatchWork
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -72,6 +75,11 @@ class Jobs:
     async def carry_rules(self) -> None:
         """Bring new identity rules in, and try others, as far as that goes now."""
         while await self.rules.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
+
+    async def match(self) -> None:
+        """Compare people who have changed, as far as that goes now."""
+        while await self.matching.step():  # noqa: ASYNC110 - lets the other jobs in
             await asyncio.sleep(0)
 
     async def trim(self) -> None:
@@ -119,6 +127,7 @@ class Jobs:
         every(_TICK, self.retry_deliveries)
         every(_TICK, self.build)
         every(_TICK, self.carry_rules)
+        every(_MATCH_SECONDS, self.match)
         every(_TRIM_SECONDS, self.trim)
 
         def on_error(event: JobExecutionEvent) -> None:

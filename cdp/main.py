@@ -181,11 +181,13 @@ def jobs(core: Core) -> Jobs:
     """What happens by the clock."""
     from cdp.builds import Builder
     from cdp.jobs import Jobs
+    from cdp.matchwork import MatchWork
     from cdp.rulework import RuleWork
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
     rules = RuleWork(core.database, core.partitions, core.people)
-    return Jobs(core.database, core.partitions, builder, rules)
+    matching = MatchWork(core.database, core.partitions, core.people)
+    return Jobs(core.database, core.partitions, builder, rules, matching)
 
 
 @contextlib.asynccontextmanager

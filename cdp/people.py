@@ -16,10 +16,10 @@ from cdp.events import Identifier, Instant, ProfileId, SubjectId
 from cdp.log import store as log_store
 from cdp.log.keyring import Keyring
 from cdp.times import iso
-from consent.model import Decision, Standing, decisions
+from consent.model import Decision, Standing, decisions, granted
 from profiles import segments
 from profiles.model import Profile
-from profiles.stage import Profiles
+from profiles.stage import Person, Profiles
 
 Stands: TypeAlias = Mapping[str, Standing]
 
@@ -76,6 +76,20 @@ class People:
             await self._keep(connection, anew, missing)
             found |= {profile: each.content for profile, each in anew.items()}
         return {profile: shown(each) for profile, each in found.items()}
+
+    async def imagined(
+        self, connection: Connection, profile: ProfileId, nodes: Sequence[SubjectId], now: Instant
+    ) -> dict[str, Any] | None:
+        """The view of somebody who would have these identifiers; None if there is nothing of it."""
+        stands = (await consent_stage.standings(connection, {profile: nodes}))[profile]
+        unified = await self.profiles.unify(connection, {profile: nodes})
+        if profile not in unified:
+            return None
+        person = Person(profile, list(nodes), granted(stands), "")
+        inside = await self.profiles.inside(connection, [person], now)
+        keys = await segments.keys(connection)
+        members = sorted(keys[each] for each in inside.get(profile, ()) if each in keys)
+        return shown(view(profile, unified[profile], members, stands).content)
 
     async def _anew(
         self, connection: Connection, ids: Iterable[ProfileId]

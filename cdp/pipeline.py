@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import activation.store as delivery_store
 import consent.stage as consent
+import identity.matching.store as matching
 import identity.store as identity_store
 import profiles.store as profile_store
 from activation.model import Delivery, Entry
@@ -71,8 +72,8 @@ class Pipeline:
         folding = await self.profiles.begin(connection, homes)
         said, decided, causes = self.identity.listen(), [], {}
         for subject, event in opened(records, boxes):
-            if event.type in identifiers.RULINGS:  # an operator's word, not the person's behaviour
-                said.rule(event)
+            if event.type in identifiers.TOLD:  # by an operator or by matching, not by the person
+                said.tell(event)
                 continue
             named = identifiers.read(event)
             if named.subject is None:
@@ -98,6 +99,8 @@ class Pipeline:
         await self._forward(unit, records, seen.people)
         await consent.open_collection(unit.connection, seen.people, seen.stands)
         await self._request_deliveries(unit, seen.changes)
+        if not self.profiles.replaying:
+            await matching.queue(unit.connection, causes.keys())
 
     async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, str]) -> Seen:
         """Settle these profiles as of the unit's instant."""

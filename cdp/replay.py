@@ -27,7 +27,16 @@ CHUNK = 20_000  # events in one transaction
 PROFILES = 2_000  # profiles in one transaction
 QUIET_SECONDS = 60.0
 
-PROJECTIONS = ("nodes", "edges", "verdicts", "decisions", "fragments", "profiles", "memberships")
+PROJECTIONS = (
+    "nodes",
+    "edges",
+    "verdicts",
+    "inferences",
+    "decisions",
+    "fragments",
+    "profiles",
+    "memberships",
+)
 
 _DROP = named("drop schema if exists replay cascade")
 _CREATE = named("create schema replay")

@@ -50,7 +50,7 @@ class Tracing:
         """Everything about the raw components of these nodes; empty if none was ever seen."""
         homes = {each.component for each in (await store.nodes(connection, nodes)).values()}
         members = await store.members(connection, homes)
-        facts, context = await facts_about(connection, members)
+        facts, context = await facts_about(connection, members, self.rules)
         placed = {each.node.id: each for each in (*members, *context)}
         known = {node for node, each in placed.items() if each.flags & SHARED}
         resolution = resolve(facts._replace(shared=known), self.rules)

@@ -163,7 +163,7 @@ def _stand(purpose: Purpose, best: Mapping[str, Decision]) -> Standing:
     return Standing(decision.state, decision)
 
 
-_TOLD_TO_US = frozenset({"consent", "link", "unlink"})  # said on purpose, not observed
+_TOLD_TO_US = frozenset({"consent", "link", "unlink", "infer"})  # said on purpose, not observed
 
 
 def collectable(event: Event, purposes: Iterable[Purpose], *, allowed_so_far: bool) -> Event | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from identity.graph import Edge, NodeId
 from identity.groups import Refusal, Why
 from identity.identifiers import Kind
-from identity.model import Facts, Resolution
+from identity.model import Facts, Resolution, inferred
 from identity.rules import Rules
 
 _REFUSED = 10**6  # a way over links that were not taken is the last resort
@@ -48,7 +48,7 @@ def way(facts: Facts, resolution: Resolution, rules: Rules, a: NodeId, b: NodeId
 
     refusals = {each.edge: each for each in resolution.refused}
     graph: nx.Graph[NodeId] = nx.Graph()
-    for step in steps(facts, refusals):
+    for step in steps(facts, refusals, rules):
         cost = _STEP ** (rules.weight(step.edge.kind) + 1) + (_REFUSED if step.refusal else 0)
         known = graph.get_edge_data(*step.edge[:2])
         if known is None or (cost, step.edge) < (known["cost"], known["step"].edge):
@@ -60,14 +60,15 @@ def way(facts: Facts, resolution: Resolution, rules: Rules, a: NodeId, b: NodeId
     return Way(same, [graph.edges[a, b]["step"]._replace(a=a, b=b) for a, b in pairwise(path)])
 
 
-def steps(facts: Facts, refusals: Mapping[Edge, Refusal]) -> list[Step]:
-    """Every link there is, what operators said among them."""
+def steps(facts: Facts, refusals: Mapping[Edge, Refusal], rules: Rules) -> list[Step]:
+    """Every link there is, what operators and matching said among them."""
     linked = [
         Edge(each.a, each.b, Kind.LINKED, each.at, each.event)
         for each in facts.verdicts
         if each.together
     ]
-    return [Step(each, refusals.get(each), each.a, each.b) for each in (*linked, *facts.edges)]
+    every = (*linked, *facts.edges, *inferred(facts, rules))
+    return [Step(each, refusals.get(each), each.a, each.b) for each in every]
 
 
 def said(step: Step) -> str:
@@ -85,21 +86,27 @@ def reason(refusal: Refusal, rules: Rules, name: Callable[[NodeId], str]) -> str
         Why.SHARED: f"{name(refusal.about)} is shared by too many to be one person's",
         Why.UNLINKED: "an operator said that they are not the same",
         Why.APART: "it would join two whom an operator set apart",
+        Why.CONTRADICTED: "what was said of them outright could not be taken by the rules",
         Why.HELD: "it is the only, weak link between two large profiles and awaits a review",
     }
     return told[refusal.why]
 
 
-def sentence(found: Way, rules: Rules, name: Callable[[NodeId], str]) -> str:
-    """The whole answer, for a person to read."""
+def sentence(
+    found: Way,
+    rules: Rules,
+    name: Callable[[NodeId], str],
+    tell: Callable[[Step], str] = said,
+) -> str:
+    """The whole answer, for a person to read; `tell` says what speaks for a link."""
     if found.same:
-        parts = [f"{_pair(step, name)}: {said(step)}" for step in found.steps]
+        parts = [f"{_pair(step, name)}: {tell(step)}" for step in found.steps]
         return f"The same person, because {'; '.join(parts)}." if parts else "The same identifier."
     against = [step for step in found.steps if step.refusal]
     if not against:
         return "Not the same person, because nothing that was ever seen links them."
     parts = [
-        f"{_pair(step, name)}: {said(step)}, but {reason(step.refusal, rules, name)}"
+        f"{_pair(step, name)}: {tell(step)}, but {reason(step.refusal, rules, name)}"
         for step in against
         if step.refusal
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from cdp.events import Instant
 from identity.identifiers import Kind
@@ -44,6 +44,24 @@ class Verdict(NamedTuple):
         return self.at, not self.together, self.event
 
 
+class Inference(NamedTuple):
+    """How probably two identifiers are of one person, as matching said last. `a < b`."""
+
+    a: NodeId
+    b: NodeId
+    probability: float
+    at: Instant
+    event: bytes
+
+    @property
+    def weight(self) -> tuple[Instant, float, bytes]:
+        """Of two on the same pair the greater counts: the later, in a tie the less probable."""
+        return self.at, -self.probability, self.event
+
+
+Said = TypeVar("Said", "Verdict", "Inference")
+
+
 def edge(a: NodeId, b: NodeId, kind: Kind, seen: Instant, event: bytes) -> Edge:
     """An edge in its one direction."""
     return Edge(a, b, int(kind), seen, event) if a < b else Edge(b, a, int(kind), seen, event)
@@ -54,11 +72,11 @@ def verdict(a: NodeId, b: NodeId, *, together: bool, at: Instant, event: bytes) 
     return Verdict(min(a, b), max(a, b), together, at, event)
 
 
-def latest(verdicts: Iterable[Verdict]) -> dict[tuple[NodeId, NodeId], Verdict]:
+def latest(said: Iterable[Said]) -> dict[tuple[NodeId, NodeId], Said]:
     """The one that counts of each pair."""
-    last: dict[tuple[NodeId, NodeId], Verdict] = {}
-    for each in verdicts:
-        key = each[:2]
+    last: dict[tuple[NodeId, NodeId], Said] = {}
+    for each in said:
+        key = (each.a, each.b)
         if key not in last or each.weight > last[key].weight:
             last[key] = each
     return last

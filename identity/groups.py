@@ -12,6 +12,7 @@ from identity.identifiers import Kind
 from identity.rules import Rules, within
 
 _WEAK = frozenset({Kind.TOGETHER, Kind.INFERRED})
+_RULE = b"rule"  # stands for the event of what no operator said
 _ON_PURPOSE = frozenset({Kind.ALIAS, Kind.LINKED})
 
 
@@ -24,6 +25,7 @@ class Why(StrEnum):
     UNLINKED = "unlinked"  # an operator said that these two are not the same
     APART = "apart"  # it would join two whom an operator set apart
     HELD = "held"  # one weak link between two large profiles waits for a review
+    CONTRADICTED = "contradicted"  # likeness would join two whom a rule keeps apart
 
 
 class Refusal(NamedTuple):
@@ -96,17 +98,30 @@ class Groups:
             self._apart.setdefault(verdict.b, []).append(verdict)
         self._beside: dict[NodeId, set[NodeId]] = {}
         for each in part.edges:
+            if each.kind == Kind.INFERRED:  # likeness confirms no other link
+                continue
             self._beside.setdefault(each.a, set()).add(each.b)
             self._beside.setdefault(each.b, set()).add(each.a)
 
     def take_all(self, edges: Iterable[Edge]) -> Sequence[Refusal]:
         """Those that were refused and whose two ends did not become one in another way."""
-        refused = []
-        for each in sorted(set(edges), key=lambda e: (self._rules.weight(e.kind), e[3], e)):
-            refusal = self._take(each)
-            if refusal:
-                refused.append(refusal)
+        every = list(dict.fromkeys(edges))
+        certain = [each for each in every if each.kind != Kind.INFERRED]
+        certain.sort(key=lambda e: (self._rules.weight(e.kind), e[3], e))
+        refused = list(filter(None, map(self._take, certain)))
+        likely = [each for each in every if each.kind == Kind.INFERRED]
+        if likely:
+            self._keep_apart(refused)
+            refused += filter(None, map(self._take, likely))
         return [r for r in refused if self._of[r.edge.a] != self._of[r.edge.b]]
+
+    def _keep_apart(self, refused: Iterable[Refusal]) -> None:
+        """What a rule refused of what was said, likeness does not join either."""
+        for edge, *_ in refused:
+            if self._of[edge.a] != self._of[edge.b]:
+                against = Verdict(edge.a, edge.b, together=False, at=edge.first_seen, event=_RULE)
+                self._apart.setdefault(edge.a, []).append(against)
+                self._apart.setdefault(edge.b, []).append(against)
 
     def _take(self, edge: Edge) -> Refusal | None:
         a, b = self._of[edge.a], self._of[edge.b]
@@ -116,7 +131,8 @@ class Groups:
             a, b = b, a
         verdict = self._set_apart(a, b)
         if verdict:
-            return Refusal(edge, Why.APART, verdict.event)
+            why = Why.CONTRADICTED if verdict.event == _RULE else Why.APART
+            return Refusal(edge, why, verdict.event)
         broken = _over(self._holds[b], self._holds[a], self._rules)
         if broken:
             return Refusal(edge, Why.LIMIT, broken.encode())

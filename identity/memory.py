@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from cdp.events import Event, Instant
-from identity.graph import Edge, Node
+from identity.graph import Edge, Inference, Node
 from identity.identifiers import Named, Ruling, ruling
+from identity.matching.facts import inference
 
 SIZE = 200_000  # nodes and edges; about 200 bytes each
 SETTLED = 50_000  # combinations of identifiers; about 700 bytes each
@@ -81,6 +82,7 @@ class Said:
         self._memory = memory
         self.told: dict[Named, Evidence] = {}  # what is named, with the first event to name it
         self.ruled: list[Ruling] = []  # what operators said
+        self.inferred: list[Inference] = []  # what matching said
 
     def hear(self, named: Named, event: Event) -> None:
         """An event names these."""
@@ -89,11 +91,13 @@ class Said:
             evidence = (at, event.id)
             self.told[named] = min(evidence, self.told.get(named, evidence))
 
-    def rule(self, event: Event) -> None:
-        """An operator says something of two identifiers."""
-        said = ruling(event)
-        if said is not None:
-            self.ruled.append(said)
+    def tell(self, event: Event) -> None:
+        """An operator, or matching, says something of two identifiers."""
+        ruled, inferred = ruling(event), inference(event)
+        if ruled is not None:
+            self.ruled.append(ruled)
+        if inferred is not None:
+            self.inferred.append(inferred)
 
 
 def _key(edge: Edge) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cdp.events import ProfileId
-from identity.graph import Edge, Node, NodeId, Verdict, roots
+from identity.graph import Edge, Inference, Node, NodeId, Verdict, roots
 from identity.groups import Groups, Part, Refusal, Why, fits
 from identity.identifiers import Kind
 from identity.rules import Rules
@@ -25,6 +25,7 @@ class Facts(NamedTuple):
     verdicts: Sequence[Verdict] = ()
     blocked: Collection[NodeId] = frozenset()
     shared: Collection[NodeId] = frozenset()
+    inferred: Sequence[Inference] = ()
 
 
 class Resolution(NamedTuple):
@@ -39,8 +40,10 @@ class Resolution(NamedTuple):
 def resolve(facts: Facts, rules: Rules) -> Resolution:
     """Everything at once: the definition that increments must equal."""
     done = Resolution({}, {}, set(facts.shared), [])
-    permitted = _permitted(facts, done.refused)
+    permitted = _permitted(facts, facts.edges, done.refused)
+    permitted += _linked(facts)
     done.shared.update(_crowded(facts.nodes, permitted, rules))
+    permitted += _permitted(facts, inferred(facts, rules), done.refused)
     live = list(_not_shared(permitted, done)) if done.shared else permitted
     by_id = {node.id: node for node in facts.nodes}
     done.components.update(roots(by_id, live))
@@ -111,18 +114,41 @@ def _not_shared(edges: Iterable[Edge], done: Resolution) -> Iterator[Edge]:
             yield each
 
 
-def _permitted(facts: Facts, refused: list[Refusal]) -> list[Edge]:
-    """The links that count, what operators said among them; others are noted as refused."""
-    if not facts.verdicts and not facts.blocked:
-        return list(facts.edges)
+def inferred(facts: Facts, rules: Rules) -> list[Edge]:
+    """The links that matching says and that are probable enough, the most probable first."""
+    if rules.confidence is None or not facts.inferred:
+        return []
     ids = {node.id for node in facts.nodes}
-    said = {(each.a, each.b): each for each in facts.verdicts}
-    permitted = [
+    taken = [
+        each
+        for each in facts.inferred
+        if each.probability >= rules.confidence and each.a in ids and each.b in ids
+    ]
+    return [
+        Edge(each.a, each.b, Kind.INFERRED, each.at, each.event)
+        for each in sorted(taken, key=lambda each: (-each.probability, each))
+    ]
+
+
+def _linked(facts: Facts) -> list[Edge]:
+    """The links that operators say."""
+    if not facts.verdicts:
+        return []
+    ids = {node.id for node in facts.nodes}
+    return [
         Edge(each.a, each.b, Kind.LINKED, each.at, each.event)
         for each in facts.verdicts
         if each.together and each.a in ids and each.b in ids
     ]
-    for each in facts.edges:
+
+
+def _permitted(facts: Facts, edges: Sequence[Edge], refused: list[Refusal]) -> list[Edge]:
+    """Those of these links that nothing stands against; others are noted as refused."""
+    if not facts.verdicts and not facts.blocked:
+        return list(edges)
+    said = {(each.a, each.b): each for each in facts.verdicts}
+    permitted = []
+    for each in edges:
         verdict = said.get((each.a, each.b))
         if verdict and not verdict.together:
             refused.append(Refusal(each, Why.UNLINKED, verdict.event))

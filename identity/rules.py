@@ -47,13 +47,17 @@ DEFAULTS: Mapping[str, Namespace] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How links become people. `review` is how many identifiers make a profile large."""
+    """How links become people. `review` is how many identifiers make a profile large.
+
+    Whatever `strength` says, inferred links come after all others.
+    """
 
     namespaces: Mapping[str, Namespace] = field(default_factory=lambda: DEFAULTS)
     others: Namespace = Namespace()
     priority: tuple[str, ...] = (USER_ID, ANONYMOUS_ID)
     strength: tuple[Kind, ...] = STRENGTH
     review: int | None = 25
+    confidence: float | None = None  # inferred links at least that probable count; None: none do
 
     def of(self, namespace: str) -> Namespace:
         """The rules of a namespace."""

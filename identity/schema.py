@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from cdp.forms import Flag, Form, WholeNumber, Written
+from cdp.forms import Flag, Form, Number, WholeNumber, Written
 from identity import spelling
 from identity.identifiers import Kind, namespace_of
 from identity.rules import DEFAULTS, STRENGTH, Namespace, Rules
@@ -105,6 +105,14 @@ class RulesSchema(Form):
         validate=validate.Range(2, 1_000_000),
         metadata={"description": "a weak union of two profiles of this size awaits a review"},
     )
+    confidence = Number(
+        allow_none=True,
+        load_default=Rules().confidence,
+        validate=validate.Range(0.5, 1),
+        metadata={
+            "description": "links that matching infers count if at least so probable; null: none"
+        },
+    )
 
     @validates_schema
     def check_strength(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -127,6 +135,7 @@ def rules_of(loaded: Mapping[str, Any]) -> Rules:
         tuple(loaded["priority"]),
         (*strength, *(kind for kind in STRENGTH if kind not in strength)),
         loaded["review"],
+        loaded["confidence"],
     )
 
 
@@ -145,6 +154,7 @@ def written(rules: Rules) -> dict[str, Any]:
         "priority": list(rules.priority),
         "strength": [kind.name.lower() for kind in rules.strength],
         "review": rules.review,
+        "confidence": rules.confidence,
     }
 
 

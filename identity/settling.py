@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from cdp.db import Connection
 from cdp.events import ProfileId
-from identity import store, verdicts
+from identity import inferences, store, verdicts
 from identity.graph import NodeId
 from identity.groups import Why
 from identity.marks import Marks
-from identity.model import Facts, Resolution, profile_id, resolve
+from identity.model import Facts, Resolution, inferred, profile_id, resolve
 from identity.rules import Rules
 from identity.store import BESIDE, BLOCKED, HELD, SHARED, Elder, Placed, Union
 from identity.verdicts import Move
@@ -64,16 +64,18 @@ class Settling:
                 Move(each, profile, "merged", cause) for each in sorted(before - {profile})
             ]
 
-    async def exactly(self, causes: Mapping[bytes, bytes]) -> None:
+    async def exactly(self, causes: Mapping[bytes, bytes]) -> frozenset[bytes]:
         """Resolve raw components from their edges, and all that they turn out to hang on to.
 
-        All of them at once, each with its cause: what it takes is a few statements.
+        All of them at once, each with its cause: what it takes is a few statements. Returns the
+        components that were resolved, by their former names.
         """
         part = await closed(self.connection, self.rules, causes)
-        after = _placed_anew(part)
+        after = _placed_anew(part, self.rules)
         before = {each.node.id: each for each in part.members}
         await store.assign(self.connection, [e for e in after if e != before[e.node.id]])
         self._note(before, after, causes)
+        return frozenset(each.component for each in part.members)
 
     def _note(
         self,
@@ -122,7 +124,7 @@ async def closed(
     around = set(components)
     while True:
         members = await store.members(connection, around)
-        facts, context = await facts_about(connection, members)
+        facts, context = await facts_about(connection, members, rules)
         if marks is not None:
             alike = await store.nodes(connection, marks.alike_to({n.id for n in facts.nodes}))
             context += alike.values()
@@ -141,15 +143,35 @@ async def closed(
         around |= more
 
 
+async def certain(
+    connection: Connection, rules: Rules, people: Mapping[ProfileId, list[NodeId]]
+) -> dict[ProfileId, list[NodeId]]:
+    """The same people as they would be if nothing was inferred: some are several."""
+    nodes = {node for inside in people.values() for node in inside}
+    likely = await inferences.about(connection, nodes, rules.confidence)
+    ends = {end for each in likely for end in each[:2]}
+    divided = {profile for profile, inside in people.items() if not ends.isdisjoint(inside)}
+    found = {profile: list(n) for profile, n in people.items() if profile not in divided}
+    if divided:
+        of = {node for profile in divided for node in people[profile]}
+        homes = {each.component for each in (await store.nodes(connection, of)).values()}
+        without = await closed(connection, replace(rules, confidence=None), homes)
+        for node in sorted(of):
+            found.setdefault(without.resolution.profiles[node], []).append(node)
+    return found
+
+
 async def facts_about(
-    connection: Connection, members: Sequence[Placed]
+    connection: Connection, members: Sequence[Placed], rules: Rules
 ) -> tuple[Facts, list[Placed]]:
-    """All that is known of these nodes, and the others that they are linked with."""
+    """All that is known of these nodes and counts, and the others that they are linked with."""
     ids = {each.node.id for each in members}
     edges = await store.incident_edges(connection, ids)
     said = await verdicts.about(connection, ids)
+    likely = await inferences.about(connection, ids, rules.confidence)
     ends = {end for each in edges for end in each[:2]}
     ends |= {end for each in said for end in each[:2]}
+    ends |= {end for each in likely for end in each[:2]}
     context = list((await store.nodes(connection, ends - ids)).values())
     facts = Facts(
         [each.node for each in (*members, *context)],
@@ -157,17 +179,18 @@ async def facts_about(
         said,
         {each.node.id for each in (*members, *context) if each.flags & BLOCKED},
         {each.node.id for each in context if each.flags & SHARED},
+        likely,
     )
     return facts, context
 
 
-def _placed_anew(part: Closed) -> list[Placed]:
+def _placed_anew(part: Closed, rules: Rules) -> list[Placed]:
     """The members with the component, profile and flags that the resolution gives them."""
     resolution = part.resolution
     names = _names(part.members, resolution)
     barred = resolution.shared | set(part.facts.blocked)
     beside = {end for said in part.facts.verdicts for end in said[:2]}
-    for a, b, *_ in part.facts.edges:
+    for a, b, *_ in (*part.facts.edges, *inferred(part.facts, rules)):
         if a in barred or b in barred:
             beside |= {a, b}
     held = {end for r in resolution.refused if r.why == Why.HELD for end in r.edge[:2]}

@@ -10,8 +10,18 @@ import networkx as nx
 
 from cdp.db import Connection
 from cdp.events import Identifier, Instant, ProfileId, SubjectId
-from identity import store, verdicts
-from identity.graph import Edge, Node, NodeId, Verdict, earliest, edge, latest, verdict
+from identity import inferences, store, verdicts
+from identity.graph import (
+    Edge,
+    Inference,
+    Node,
+    NodeId,
+    Verdict,
+    earliest,
+    edge,
+    latest,
+    verdict,
+)
 from identity.identifiers import Kind, Named, Ruling
 from identity.memory import Evidence, Memory, News, Said
 from identity.rulebook import RuleBook
@@ -30,12 +40,24 @@ class Resolved(NamedTuple):
     split: list[tuple[ProfileId, ProfileId]]
 
 
+class Spoken(NamedTuple):
+    """The latest words of operators and of matching, each on a pair of identifiers."""
+
+    ruled: Sequence[Verdict]
+    inferred: Sequence[Inference]
+
+    def pairs(self) -> list[tuple[NodeId, NodeId, bytes]]:
+        """Whom they are about, and the event."""
+        ruled = [(each.a, each.b, each.event) for each in self.ruled]
+        return ruled + [(each.a, each.b, each.event) for each in self.inferred]
+
+
 class Known(NamedTuple):
-    """Beside news: nodes that exist, those that a rule blocks, and what operators said."""
+    """Beside news: nodes that exist, those that a rule blocks, what was said by others."""
 
     nodes: Mapping[NodeId, Placed]
     blocked: Collection[NodeId]
-    ruled: Sequence[Verdict]
+    said: Spoken
 
     def barred(self) -> set[NodeId]:
         """Those that link nobody."""
@@ -61,20 +83,23 @@ class Identity:
     ) -> Resolved:
         """Add what was said about who is who, in the caller's transaction."""
         facts = self._all_facts(said)
-        ruled = list(latest(map(self._verdict, said.ruled)).values())
+        spoken = Spoken(
+            list(latest(map(self._verdict, said.ruled)).values()),
+            list(latest(said.inferred).values()),
+        )
         news = self.memory.news(*_joint(facts.values()))
         settling = Settling(connection, self.book.rules, ())
         if any(news):
-            _, news = await self._look(connection, news, ())
+            _, news = await self._look(connection, news, Spoken((), ()))
             self._settle(facts, said.told)
-        if any(news) or ruled:
+        if any(news) or any(spoken):
             await store.lock(connection)  # and look again: the graph may have grown meanwhile
             if await self.book.has_changed(connection):
                 self.memory.clear()
                 news = _joint(self._all_facts(said).values())
-            known, news = await self._look(connection, news, ruled)
+            known, news = await self._look(connection, news, spoken)
             blocked = self._blocked(said)
-            settling = await self._apply(connection, news, Known(known, blocked, ruled), now)
+            settling = await self._apply(connection, news, Known(known, blocked, spoken), now)
         profiles = await store.profiles(connection, subjects)
         return Resolved(profiles, settling.moved, settling.split)
 
@@ -122,12 +147,12 @@ class Identity:
         self.memory.settle({named: told[named][0] for named in known})
 
     async def _look(
-        self, connection: Connection, news: News, ruled: Sequence[Verdict]
+        self, connection: Connection, news: News, spoken: Spoken
     ) -> tuple[dict[NodeId, Placed], News]:
         """The nodes that the news are about, as far as they exist, and what of it is news still."""
         ids = {node.id for node in news.nodes}
         ids.update(end for each in news.edges for end in each[:2])
-        ids.update(end for each in ruled for end in each[:2])
+        ids.update(end for a, b, _ in spoken.pairs() for end in (a, b))
         known = await store.nodes(connection, ids)
         stored = await store.edges(connection, news.edges) if news.edges else []
         self.memory.note((placed.node for placed in known.values()), stored)
@@ -142,11 +167,16 @@ class Identity:
             await store.put_nodes(connection, sorted(news.nodes), known.blocked)
         if news.edges:
             await store.put_edges(connection, sorted(news.edges))
-        if known.ruled:
-            await verdicts.put(connection, known.ruled)
+        if known.said.ruled:
+            await verdicts.put(connection, known.said.ruled)
+        if known.said.inferred:
+            await inferences.put(connection, known.said.inferred)
         joined = _joined(news, known)
-        for each in await verdicts.about(connection, fresh):
-            joined.exact.update(end for end in (each.a, each.b) if end in fresh)
+        said = Spoken(
+            await verdicts.about(connection, fresh),
+            await inferences.about(connection, fresh, self.book.rules.confidence),
+        )
+        joined.exact.update(end for a, b, _ in said.pairs() for end in (a, b) if end in fresh)
         joined.graph.remove_nodes_from(
             [c for c in fresh - joined.exact if c in joined.graph and not joined.graph.degree(c)]
         )
@@ -163,15 +193,18 @@ class Identity:
         self, settling: Settling, joined: _Joined, elders: Mapping[bytes, Sequence[Elder]]
     ) -> None:
         exact: dict[bytes, bytes] = {}
+        plain: list[tuple[list[Elder], bytes]] = []
         for group in nx.connected_components(joined.graph):
             inside = [elder for component in sorted(group) for elder in elders[component]]
             cause = max((joined.causes[c] for c in group if c in joined.causes), default=b"")
             if joined.exact.isdisjoint(group) and settling.is_plain(inside):
-                settling.unite(inside, cause)
+                plain.append((inside, cause))
             else:
                 exact |= dict.fromkeys(group, cause)
-        if exact:
-            await settling.exactly(exact)
+        done = await settling.exactly(exact) if exact else frozenset()
+        for inside, cause in plain:  # some may turn out to hang on to what was settled exactly
+            if done.isdisjoint(elder.placed.component for elder in inside):
+                settling.unite(inside, cause)
         if settling.unions:
             await store.unite(settling.connection, settling.unions)
 
@@ -210,9 +243,9 @@ def _joined(news: News, known: Known) -> _Joined:
             joined.graph.add_nodes_from(ends)
             joined.exact.update(ends)
     fresh = {node.id for node in news.nodes}
-    for ruled in known.ruled:
-        ends = [home.get(end, end) for end in (ruled.a, ruled.b) if end in home or end in fresh]
-        joined.causes.update(dict.fromkeys(ends, ruled.event))
+    for a, b, event in known.said.pairs():
+        ends = [home.get(end, end) for end in (a, b) if end in home or end in fresh]
+        joined.causes.update(dict.fromkeys(ends, event))
         joined.graph.add_nodes_from(ends)
         joined.exact.update(ends)
         if len(ends) == 2:

@@ -1,7 +1,8 @@
 """A subject's fragment: a value of mergeable parts only, so that the order of events is no matter.
 
 Traits are last-writer-wins by event time (ties go to the larger event id), counts add up, first
-and last seen are minimum and maximum, and windows keep the newest k instants.
+and last seen are minimum and maximum, windows keep the newest k instants, and of places and devices
+the newest are kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from cdp.events import Event, Identifier, Instant, SubjectId, event_name
+from profiles import sightings
 from profiles.conditions import Counter, matches
 
 # (at, event id, value)
@@ -44,6 +46,8 @@ class Fragment(msgspec.Struct, array_like=True):
     windows: dict[str, Window] = {}
     first_seen: Instant = 0
     last_seen: Instant = 0
+    places: list[str] = []
+    devices: dict[str, Instant] = {}
 
 
 class Counting(NamedTuple):
@@ -82,7 +86,7 @@ def sealed_as(subject: SubjectId) -> bytes:
 
 def empty() -> Fragment:
     """Nothing yet."""
-    return Fragment({}, {}, {}, {}, {})
+    return Fragment({}, {}, {}, {}, {}, places=[], devices={})
 
 
 def fold(fragment: Fragment, event: Event, named: Iterable[Identifier], kept: Counting) -> None:
@@ -94,6 +98,8 @@ def fold(fragment: Fragment, event: Event, named: Iterable[Identifier], kept: Co
     for namespace, value in named:
         known = fragment.identifiers.setdefault(namespace, {})
         known[value] = min(known.get(value, at), at)
+    sightings.add_place(fragment.places, sightings.place(event))
+    sightings.add_device(fragment.devices, sightings.device(event.context), at)
     if event.type == "identify":
         _set(fragment.traits, event.context.get("traits"), at, event.id)
         _set(fragment.traits, event.traits, at, event.id)

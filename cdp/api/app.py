@@ -17,6 +17,7 @@ from cdp.api.consent import Consent
 from cdp.api.destinations import Destinations
 from cdp.api.front import Front
 from cdp.api.identity import Identity
+from cdp.api.matching import Matching
 from cdp.api.parts import Parts
 from cdp.api.profiles import Profiles
 from cdp.api.quarantine import Quarantine, ReplaySchema
@@ -26,6 +27,7 @@ from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
 from consent.schema import DecisionSchema, PurposeSchema
+from identity.matching.schema import MatchingSchema
 from identity.schema import RulesSchema, RulingSchema
 from profiles.schema import SegmentSchema
 
@@ -37,10 +39,20 @@ FORMS: tuple[type[Form], ...] = (
     ReplaySchema,
     RulingSchema,
     RulesSchema,
+    MatchingSchema,
 )
 
 # In this order: the last route of Identity takes any path for a person's name.
-RESOURCES = (Profiles, IdentityRules, Identity, Segments, Consent, Destinations, Quarantine)
+RESOURCES = (
+    Profiles,
+    IdentityRules,
+    Matching,
+    Identity,
+    Segments,
+    Consent,
+    Destinations,
+    Quarantine,
+)
 
 
 def create(

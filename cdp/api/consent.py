@@ -12,12 +12,12 @@ from starlette.responses import Response
 import consent.store as consent_store
 from cdp import times
 from cdp.api import openapi, pages, refs, samples
-from cdp.api.facts import fact
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
 from cdp.errors import Conflict, NotFound
 from cdp.events import Event, Identifier, ProfileId
+from cdp.facts import fact
 from cdp.forms import load
 from cdp.log import store as log_store
 from cdp.log.appender import fact_of

@@ -16,6 +16,7 @@ from identity.explain import Step, Way
 from identity.graph import NodeId
 from identity.groups import Why
 from identity.identifiers import Kind
+from identity.matching.facts import evidence, inference
 from identity.spelling import MARK
 from identity.store import BLOCKED, SHARED, Placed
 
@@ -72,7 +73,12 @@ class Shown:
         events = await self._events(connection, found.steps, ())
         return {
             "same": found.same,
-            "answer": explain.sentence(found, self.tracing.rules, self.trace.name),
+            "answer": explain.sentence(
+                found,
+                self.tracing.rules,
+                self.trace.name,
+                lambda step: _told(step, events.get(step.edge.event)),
+            ),
             "path": [self._link(each, events) for each in found.steps],
         }
 
@@ -97,7 +103,7 @@ class Shown:
 
     def _steps(self) -> list[Step]:
         refusals = {each.edge: each for each in self.trace.resolution.refused}
-        return explain.steps(self.trace.facts, refusals)
+        return explain.steps(self.trace.facts, refusals, self.tracing.rules)
 
     def _first(self, node: NodeId) -> tuple[int, bytes]:
         return self.trace.placed[node].node.first_seen, node
@@ -127,6 +133,7 @@ class Shown:
             "for": explain.said(step),
             "against": explain.reason(against, rules, name) if against else None,
             "evidence": _evidence(step.edge.event, events),
+            "likeness": _likeness(events.get(step.edge.event)),
         }
 
     async def _events(
@@ -134,6 +141,23 @@ class Shown:
     ) -> dict[bytes, Event]:
         wanted = {each.edge.event for each in steps} | set(more)
         return await self.tracing.evidence(connection, wanted)
+
+
+def _likeness(event: Event | None) -> dict[str, Any] | None:
+    """What matching says of two."""
+    said = inference(event) if event else None
+    if event is None or said is None:
+        return None
+    return {"probability": said.probability, "fields": evidence(event)}
+
+
+def _told(step: Step, event: Event | None) -> str:
+    """What speaks for a link, and how much if it is likeness."""
+    likeness = _likeness(event)
+    if likeness is None:
+        return explain.said(step)
+    fields = ", ".join(f"{f['field']} {f['says']}" for f in likeness["fields"] if f["bits"] > 0)
+    return f"{explain.said(step)} ({likeness['probability']:.1%}: {fields})"
 
 
 def _particulars(event: Event | None) -> dict[str, str]:

@@ -10,14 +10,15 @@ from starlette.responses import Response
 
 import identity.store as identity_store
 from cdp import times
-from cdp.api import openapi, pages, refs, samples
-from cdp.api.facts import fact
+from cdp.api import openapi, pages, refs
+from cdp.api import samples_identity as samples
 from cdp.api.graph import Shown
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
 from cdp.errors import Conflict, Invalid, NotFound
 from cdp.events import Identifier, SubjectId
+from cdp.facts import fact
 from cdp.forms import load
 from cdp.log.appender import fact_of
 from cdp.tracing import Trace, Tracing

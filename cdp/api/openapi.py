@@ -107,6 +107,16 @@ _TAKES: dict[str, list[dict[str, Any]]] = {
         _query("a", "`namespace:value`", **_IDENTIFIER) | {"required": True},
         _query("b", "`namespace:value`", **_IDENTIFIER) | {"required": True},
     ],
+    "profile": [
+        _query(
+            "min_confidence",
+            "as they are if inferred links count that are at least so probable, and no others",
+            type="number",
+            minimum=0.5,
+            maximum=1,
+        )
+    ],
+    "suggestions": [_LIMIT, _cursor(pages.PAIR)],
     "suspects": [_LIMIT, _cursor(pages.PROFILE)],
     "deliveries": [
         _LIMIT,
@@ -152,9 +162,10 @@ def act(summary: str, example: dict[str, Any], *, named: str = "") -> dict[str, 
     return _operation(summary, done, _NAMED[named])
 
 
-def delete(summary: str) -> dict[str, Any]:
+def delete(summary: str, *, named: str = "key") -> dict[str, Any]:
     """A DELETE route's documentation."""
-    return _operation(summary, {204: {"description": "Gone"}}, [_KEY]) | {"status_code": 204}
+    gone = {204: {"description": "Gone"}}
+    return _operation(summary, gone, _NAMED[named]) | {"status_code": 204}
 
 
 def _operation(

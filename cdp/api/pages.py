@@ -12,7 +12,8 @@ from starlette.responses import Response
 from cdp.errors import Invalid, TooLarge
 
 MAX_BODY = 1 << 20  # bytes of what people write by hand
-NUMBER, PROFILE, DELIVERY = 8, 16, 24  # bytes of a position: in quarantine, members, deliveries
+# Bytes of a position: in quarantine, members, deliveries, suggestions.
+NUMBER, PROFILE, DELIVERY, PAIR = 8, 16, 24, 32
 
 
 def limit(request: Request, *, default: int = 100, most: int = 1000) -> int:
@@ -31,6 +32,20 @@ def whole_number(request: Request, name: str, default: int, least: int, most: in
     if not least <= int(raw) <= most:
         raise Invalid(f"{name} must be from {least} to {most}", field=name)
     return int(raw)
+
+
+def fraction(request: Request, name: str, least: float, most: float) -> float | None:
+    """A number in the query string; None if it is not there."""
+    raw = request.query_params.get(name)
+    if raw is None:
+        return None
+    try:
+        value = float(raw)
+    except ValueError:
+        value = -1.0
+    if not least <= value <= most:
+        raise Invalid(f"{name} must be a number from {least} to {most}", field=name)
+    return value
 
 
 def cursor(request: Request, size: int) -> bytes:

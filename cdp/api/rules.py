@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cdp import trials
-from cdp.api import openapi, pages, samples
+from cdp.api import openapi, pages
+from cdp.api import samples_identity as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection

@@ -166,19 +166,19 @@ class Appender:
         refusals = [refusal for waiting in group for refusal in waiting.refusals]
         held = await self._keyring.ensure(self._database, (fact.subject for fact in facts))
         passed = [self._passed(fact, held[fact.subject]) for fact in facts]
-        sealed = [_sealed(fact, held[fact.subject].box) for fact in passed if fact is not None]
+        ready = [sealed(fact, held[fact.subject].box) for fact in passed if fact is not None]
         stopped = [f.source for f, p in zip(facts, passed, strict=True) if p is None]
         if not refusals and not stopped:  # as a rule: one call, that commits by itself
             async with self._database.autocommit() as connection:
-                await store.append(connection, sealed, self._partitions)
+                await store.append(connection, ready, self._partitions)
             return
         async with self._database.transaction() as connection:
             if refusals:
                 await quarantine.add(connection, self._keyring.vault, refusals)
             if stopped:
                 await connection.execute(_COUNT_UNCOLLECTED, {"sources": stopped})
-            if sealed:
-                await store.append(connection, sealed, self._partitions)
+            if ready:
+                await store.append(connection, ready, self._partitions)
 
     def _passed(self, told: Fact, held: Held) -> Fact | None:
         """The collection gate: without a basis nothing of an event is stored but that it was."""
@@ -190,6 +190,7 @@ class Appender:
         return fact_of(event, told.subject, consent=True)
 
 
-def _sealed(told: Fact, box: Seal) -> Sealed:
+def sealed(told: Fact, box: Seal) -> Sealed:
+    """Ready to be stored."""
     payload = box.seal(told.plain, told.id)
     return Sealed(*told[:5], told.event is not None, payload)

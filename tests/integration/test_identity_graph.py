@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -16,8 +17,9 @@ from cdp.rulework import RuleWork
 from cdp.trials import Changes
 from identity import rulebook
 from identity.graph import Edge, Node, Verdict, earliest, edge, latest, verdict
-from identity.identifiers import Kind, Named, read, ruling
+from identity.identifiers import TOLD, Kind, Named, read, ruling
 from identity.marks import Marks
+from identity.matching.facts import inference
 from identity.memory import Memory
 from identity.model import Facts, resolve
 from identity.rulebook import RuleBook
@@ -38,13 +40,16 @@ GUARDED = Rules(
     },
     others=Namespace(people=2, neighbours=4),
     review=3,
+    confidence=0.9,
 )
 
 SPELLED = Rules(
     {"user_id": Namespace(limit=2), "email": Namespace(limit=2, people=2, providers=True)},
     others=Namespace(people=2, neighbours=4),
     review=3,
+    confidence=0.6,
 )
+LIKELY = replace(LIMITED, confidence=0.6)
 
 
 def hashed(namespace: str, value: str) -> bytes:
@@ -108,7 +113,25 @@ ruled = st.tuples(
         }
     ),
 )
-chunks = st.lists(st.tuples(said | ruled, st.integers(1, 20)), min_size=1, max_size=8)
+inferred = st.tuples(
+    st.just("infer"),
+    st.fixed_dictionaries(
+        {
+            "properties": st.fixed_dictionaries(
+                {
+                    "nodes": st.lists(
+                        anybody.map(lambda each: hashed(*each).hex()),
+                        min_size=2,
+                        max_size=2,
+                        unique=True,
+                    ).map(sorted),
+                    "probability": st.sampled_from([0.0, 0.7, 0.95, 0.99]),
+                }
+            )
+        }
+    ),
+)
+chunks = st.lists(st.tuples(said | ruled | inferred, st.integers(1, 20)), min_size=1, max_size=8)
 # Each chunk comes to one of two workers, and may have been rolled back by it or the other before.
 histories = st.lists(
     st.tuples(chunks, st.sampled_from([0, 1]), st.sampled_from([None, 0, 1])),
@@ -116,7 +139,7 @@ histories = st.lists(
     max_size=6,
 )
 
-_CLEAR = named("truncate nodes, edges, verdicts, identity_history, identity_rules")
+_CLEAR = named("truncate nodes, edges, verdicts, inferences, identity_history, identity_rules")
 _NODES = named("select id, namespace, first_seen, profile, component, flags from nodes")
 _EDGES = named("select a, b, kind, first_seen, event from edges")
 
@@ -140,6 +163,11 @@ def rules_that(word: str, *pair: tuple[str, str], at: int = 9) -> Told:
     return (word, {"properties": {"identifiers": list(pair)}}), at
 
 
+def alike(a: tuple[str, str], b: tuple[str, str], probability: float = 0.99, at: int = 9) -> Told:
+    nodes = sorted(hashed(*each).hex() for each in (a, b))
+    return ("infer", {"properties": {"nodes": nodes, "probability": probability}}), at
+
+
 def comes_with(user: str, device: str, at: int = 2) -> Told:
     return ("track", {"user_id": user, "anonymous_id": device}), at
 
@@ -153,7 +181,7 @@ UNLINKED = rules_that("unlink", ("user_id", "u2"), ("email", "e1@x.de"))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from([LIMITED, GUARDED, SPELLED]), histories)
+@given(st.sampled_from([LIMITED, GUARDED, SPELLED, LIKELY]), histories)
 @example(GUARDED, [(CROWD, 0, None), ([UNLINKED], 1, None)]).via("no longer shared: it links again")
 @example(GUARDED, [([UNLINKED], 1, None), (CROWD, 0, None)]).via("said before anybody was seen")
 @example(
@@ -178,6 +206,24 @@ UNLINKED = rules_that("unlink", ("user_id", "u2"), ("email", "e1@x.de"))
         ([rules_that("link", ("email", "e1@x.de"), ("user_id", "u0"), at=12)], 0, None),
     ],
 ).via("and together again")
+@example(
+    LIKELY,
+    [
+        ([comes_with("u1", "d2"), alike(("user_id", "u0"), ("user_id", "u1"))], 0, None),
+        ([comes_with("u0", "d1"), comes_with("u1", "d0")], 0, None),
+    ],
+).via("alike before one of them was seen, while the other gains a device")
+@example(
+    LIMITED,
+    [
+        (
+            [comes_with("u1", "d2"), rules_that("link", ("user_id", "u0"), ("user_id", "u1"))],
+            0,
+            None,
+        ),
+        ([comes_with("u0", "d1"), comes_with("u1", "d0")], 0, None),
+    ],
+).via("said before one of them was seen, while the other gains a device")
 async def test_incremental_equals_batch(database: Database, rules: Rules, history: History) -> None:
     await database.rows(_CLEAR)
     workers = [Identity(hashed, RuleBook(rules), Memory(size)) for size in (1000, 5)]
@@ -211,6 +257,7 @@ def told(said: Sequence[Statement], rules: Rules) -> Facts:
     seen = seen_in(said)
     edges: list[Edge] = []
     verdicts: list[Verdict] = []
+    likely = [found for event, _ in said if (found := inference(event))]
     for event, about in said:
         for link in about.links:
             a, b = hashed(*link.a), hashed(*link.b)
@@ -226,7 +273,13 @@ def told(said: Sequence[Statement], rules: Rules) -> Facts:
             edges.append(edge(hashed(*identifier), hashed(*spelled), Kind.SPELLED, at, b""))
     nodes = [Node(hashed(*identifier), identifier.namespace, at) for identifier, at in seen.items()]
     blocked = {hashed(*each) for each in seen if rules.blocks(each)}
-    return Facts(nodes, list(earliest(edges).values()), list(latest(verdicts).values()), blocked)
+    return Facts(
+        nodes,
+        list(earliest(edges).values()),
+        list(latest(verdicts).values()),
+        blocked,
+        inferred=list(latest(likely).values()),
+    )
 
 
 def seen_in(said: Sequence[Statement]) -> dict[Identifier, int]:
@@ -242,8 +295,8 @@ def seen_in(said: Sequence[Statement]) -> dict[Identifier, int]:
 async def _told(connection: Connection, identity: Identity, said: Sequence[Statement]) -> Resolved:
     heard = identity.listen()
     for each in said:
-        if ruling(each.event):
-            heard.rule(each.event)
+        if each.event.type in TOLD:
+            heard.tell(each.event)
         else:
             heard.hear(each.named, each.event)
     subjects = {hashed(*each.named.subject) for each in said if each.named.subject}
@@ -283,9 +336,9 @@ class Carried:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.permutations([LIMITED, GUARDED, SPELLED]), histories)
+@given(st.permutations([LIMITED, GUARDED, SPELLED, LIKELY]), histories)
 @example(
-    [GUARDED, LIMITED, SPELLED],
+    [GUARDED, LIMITED, SPELLED, LIKELY],
     [([comes_with("u0", "d0"), comes_with("u1", "d1"), comes_with("u2", "d1"), SHARER], 0, None)],
 ).via("shared by the old rules, and not by the new")
 async def test_new_rules_bring_what_their_trial_said_and_what_the_whole_resolves_to(

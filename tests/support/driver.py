@@ -44,5 +44,6 @@ class Driver:
             await self.jobs.fire_timers()
             busy |= await self.jobs.builder.step()
             busy |= await self.jobs.rules.step()
+            busy |= await self.jobs.matching.step()
             for stage in self.stages:
                 busy |= bool(await self.step(stage, limit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -11,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event, Identifier
-from identity.graph import Edge, Node, latest, verdict
+from identity.graph import Edge, Inference, Node, latest, verdict
 from identity.groups import Why
 from identity.identifiers import Kind, namespace_of, normalised, read, subject
 from identity.model import Facts, resolve
@@ -20,6 +21,10 @@ from identity.rules import STRENGTH, Namespace, Rules
 SMALL = Rules(
     {"user_id": Namespace(limit=1), "email": Namespace(limit=2)}, others=Namespace(limit=3)
 )
+
+
+LIKELY = replace(SMALL, confidence=0.75)
+SAID = [kind for kind in STRENGTH if kind != Kind.INFERRED]
 
 
 def event(kind: str = "track", **fields: Any) -> Event:
@@ -33,6 +38,11 @@ def node(name: str, seen: int = 0) -> Node:
 def edge(a: str, b: str, kind: Kind = Kind.TOGETHER, seen: int = 0) -> Edge:
     a, b = sorted((a, b))
     return Edge(a.encode(), b.encode(), int(kind), seen, b"")
+
+
+def alike(a: str, b: str, probability: float) -> Inference:
+    a, b = sorted((a, b))
+    return Inference(a.encode(), b.encode(), probability, 0, b"")
 
 
 def profiles(nodes: list[Node], edges: list[Edge]) -> set[frozenset[str]]:
@@ -225,23 +235,74 @@ def test_blocked_values_and_namespaces_link_nobody() -> None:
 
 names = st.sampled_from([f"{kind}{number}" for kind in "uea" for number in range(4)])
 edges_drawn = st.lists(
-    st.builds(edge, names, names, st.sampled_from(STRENGTH), st.integers(0, 5)).filter(
+    st.builds(edge, names, names, st.sampled_from(SAID), st.integers(0, 5)).filter(
         lambda e: e.a != e.b
     ),
     max_size=25,
 )
 
 
-@given(edges_drawn, st.randoms(use_true_random=False))
-def test_resolution_depends_on_the_set_of_edges_alone(
-    edges: list[Edge], shuffler: random.Random
+inferred_drawn = st.lists(
+    st.builds(alike, names, names, st.sampled_from([0.0, 0.7, 0.9, 0.99])).filter(
+        lambda each: each.a != each.b
+    ),
+    max_size=8,
+    unique_by=lambda each: (each.a, each.b),
+)
+
+
+@given(edges_drawn, inferred_drawn, st.randoms(use_true_random=False))
+def test_resolution_depends_on_the_set_of_facts_alone(
+    edges: list[Edge], inferred: list[Inference], shuffler: random.Random
 ) -> None:
     nodes = [node(f"{kind}{number}", number) for kind in "uea" for number in range(4)]
-    expected = resolve(Facts(nodes, edges), SMALL)
+    expected = resolve(Facts(nodes, edges, inferred=inferred), LIKELY)
     shuffled_nodes, shuffled = list(nodes), edges + edges[: len(edges) // 2]
-    shuffler.shuffle(shuffled_nodes)
-    shuffler.shuffle(shuffled)
-    assert resolve(Facts(shuffled_nodes, shuffled), SMALL).profiles == expected.profiles
+    for each in (shuffled_nodes, shuffled, inferred):
+        shuffler.shuffle(each)
+    found = resolve(Facts(shuffled_nodes, shuffled, inferred=inferred), LIKELY)
+    assert found.profiles == expected.profiles
+
+
+@given(edges_drawn, inferred_drawn, st.sampled_from([None, 2]))
+def test_likeness_only_joins_and_never_whom_a_rule_kept_apart(
+    edges: list[Edge], inferred: list[Inference], review: int | None
+) -> None:
+    nodes = [node(f"{kind}{number}", number) for kind in "uea" for number in range(4)]
+    rules = replace(LIKELY, review=review)
+    certain = resolve(Facts(nodes, edges), rules)
+    found = resolve(Facts(nodes, edges, inferred=inferred), rules)
+    for one in certain.profiles:
+        for other in certain.profiles:
+            if certain.profiles[one] == certain.profiles[other]:
+                assert found.profiles[one] == found.profiles[other]
+    for refusal in certain.refused:
+        assert found.profiles[refusal.edge.a] != found.profiles[refusal.edge.b]
+
+
+def test_likeness_counts_from_the_confidence_on_and_the_most_probable_first() -> None:
+    nodes = [node("a1", 1), node("a2", 2), node("u1", 3), node("u2", 4)]
+    edges = [edge("u1", "a1", Kind.LOGIN)]
+    inferred = [alike("u2", "a2", 0.8), alike("a1", "a2", 0.9)]
+    found = resolve(Facts(nodes, edges, inferred=inferred), LIKELY)
+    assert len({found.profiles[each] for each in (b"u1", b"a1", b"a2")}) == 1
+    assert [(each.edge.kind, each.why) for each in found.refused] == [(Kind.INFERRED, Why.LIMIT)]
+    for confidence, profiles in ((None, 3), (0.95, 3), (0.85, 2)):
+        rules = replace(LIKELY, confidence=confidence)
+        assert len(people(Facts(nodes, edges, inferred=inferred), rules)) == profiles
+
+
+def test_likeness_does_not_go_round_a_refusal() -> None:
+    """Two sign in on one device; a third, nameless one is like both."""
+    nodes = [node(each, n) for n, each in enumerate(("u1", "u2", "a1", "a2"))]
+    edges = [edge("u1", "a1", Kind.LOGIN, 1), edge("u2", "a1", Kind.LOGIN, 2)]
+    rules = replace(LIKELY, namespaces={"user_id": Namespace(limit=1, people=None)})
+    both = [alike("u1", "a2", 0.99), alike("u2", "a2", 0.98)]
+    assert {"u2"} in people(Facts(nodes, edges, inferred=both), rules)
+    weak = replace(rules, namespaces={}, others=Namespace(), review=2)
+    held = [edge("a1", "a2"), edge("u1", "a1", Kind.LOGIN), edge("u2", "a2", Kind.LOGIN)]
+    found = resolve(Facts(nodes, held, inferred=[alike("u1", "u2", 0.99)]), weak)
+    assert {each.why for each in found.refused} == {Why.HELD, Why.CONTRADICTED}
 
 
 @given(edges_drawn)

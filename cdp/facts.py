@@ -1,4 +1,4 @@
-"""Facts that are told through this API: events of a source of their own."""
+"""Facts that the platform tells itself: events of a source of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cdp import times
 from cdp.events import SCHEMA, Event, EventType, Instant
 from cdp.log.vault import Vault
 
-API_SOURCE = 0  # the number of the source that stands for this API
+API_SOURCE = 0  # the number of the source that stands for the platform
 
 
 def fact(
