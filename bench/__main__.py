@@ -18,6 +18,8 @@ from rich.table import Table
 
 from bench import figures
 from bench.identity import identity
+from bench.linkage import linkage
+from bench.matching import matching
 from bench.measure import Figure
 from bench.replaying import replay
 from tests.support.platform import running
@@ -63,13 +65,18 @@ def growth(stored: int) -> list[Figure]:
 
 
 def run(names: list[str], stored: int) -> list[Figure]:
-    """The figures by name; growth and identity on servers of their own."""
-    made = [] if names and not set(names) - {"growth", "identity"} else on_platform(names)
-    if not names or "growth" in names:
-        made += growth(stored)
-    if not names or "identity" in names:
-        console.print("identity …")
-        made += identity()
+    """The figures by name; some are measured on servers of their own, or on none."""
+    alone: dict[str, Callable[[], list[Figure]]] = {
+        "growth": lambda: growth(stored),
+        "identity": identity,
+        "matching": matching,
+        "linkage": linkage,
+    }
+    made = [] if names and not set(names) - alone.keys() else on_platform(names)
+    for name, measure in alone.items():
+        if not names or name in names:
+            console.print(f"{name} …")
+            made += measure()
     return made
 
 

@@ -22,6 +22,7 @@ DAY = 86_400_000_000
 START = 20_700 * DAY
 DAYS = 14
 NAMESAKES = 0.3  # of those who would get the name of somebody at home, as a son his father's
+ALLOWS: dict[str, Any] = {"consent": {"categoryPreferences": {"profiling": True}}}
 _SIZES = ((1, 0.4), (2, 0.33), (3, 0.12), (4, 0.11), (5, 0.04))
 _AGENTS = {
     "phone": ("iPhone Safari", "Android Chrome", "Android SamsungBrowser"),
@@ -79,6 +80,7 @@ class _Simulation:
         self.first = _Names(chance, 500)
         self.last = _Names(chance, 4000)
         self.people = 0
+        self.boxes: set[str] = set()
         self.ids = 0
 
     def run(self, homes: int) -> World:
@@ -120,6 +122,9 @@ class _Simulation:
         traits = {"firstName": first, "lastName": last, "birthday": birthday, "address": home}
         box = chance.choice((f"{first}.{last}", f"{first[0]}{last}", f"{first}{year}"))
         box += str(chance.randint(1, 9999))
+        while box in self.boxes:
+            box += str(chance.randint(0, 9))
+        self.boxes.add(box)
         emails = tuple(f"{box}@{host}.example" for host in ("mail", "work"))
         office = f"82.0.{chance.randint(0, homes // 100)}.7" if chance.random() < 0.4 else ""
         return Person(self.people, traits, emails, f"u{self.people}", office)
@@ -140,6 +145,7 @@ class _Simulation:
     ) -> None:
         chance = self.chance
         seen = [day for day in range(DAYS) if chance.random() < 0.5] or [0]
+        self._see(device, agent, network, seen[0], ALLOWS)
         for day in seen:
             self._see(device, agent, network, day)
             if kind == "phone" and chance.random() < 0.7:
@@ -180,13 +186,21 @@ class _Simulation:
             return value[:at] + chance.choice(("", value[at] * 2, "e")) + value[at + 1 :]
         return value
 
-    def _see(self, device: str, agent: str, network: str, day: int) -> None:
-        self._add("page", day, anonymous_id=device, context={"ip": network, "userAgent": agent})
+    def _see(
+        self,
+        device: str,
+        agent: str,
+        network: str,
+        day: int,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        context = {"ip": network, "userAgent": agent} | (more or {})
+        self._add("page", day, anonymous_id=device, context=context)
 
     def _tell(
         self, device: str, agent: str, network: str, day: int, traits: dict[str, Any], **who: str
     ) -> None:
-        context = {"ip": network, "userAgent": agent}
+        context = {"ip": network, "userAgent": agent} | ALLOWS
         self._add("identify", day, anonymous_id=device, traits=traits, context=context, **who)
 
     def _add(self, kind: Any, day: int, **fields: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import consent.stage as consent_stage
@@ -21,7 +21,9 @@ from identity.matching.model import Model
 from identity.matching.store import PartId
 from identity.rules import Rules
 from identity.settling import certain
+from profiles.fragment import Fragment
 
+HELD = 20_000  # records that are kept at hand; about 1 KB each
 _SUREST = 0.9999  # likeness is never certain
 _MOVED = 0.01  # by how much a probability must change to be worth a fact
 
@@ -52,6 +54,7 @@ class Comparing:
     matching: Matching
     model: Model | None
     least: float
+    held: dict[PartId, tuple[list[object], Record]] = field(default_factory=dict)
 
     async def look(self, connection: Connection, profiles: Collection[ProfileId]) -> list[Told]:
         """Keep these people's keys up to date and say what changes between them and others."""
@@ -78,17 +81,29 @@ class Comparing:
         """These profiles, divided where only inferred links hold them together."""
         whole = await self.people.nodes(connection, profiles)
         divided = await certain(connection, self.rules, whole)
-        stands = await consent_stage.standings(connection, divided)
+        allowing = await consent_stage.allowing(connection, divided, PURPOSE)
         nodes = {node for inside in divided.values() for node in inside}
         fragments = await self.people.profiles.shelf.open(connection, nodes)
         found = {}
         for part, inside in divided.items():
             known = {node: fragments[node] for node in inside if node in fragments}
-            stand = stands[part].get(PURPOSE)
-            allows = known and stand is not None and stand.state == "granted"
-            what = record(self.matching, known.values()) if allows else None
+            what = self._record(part, known) if known and part in allowing else None
             found[part] = Part(inside, min(known, default=None), what)
         return found
+
+    def _record(self, part: PartId, known: Mapping[SubjectId, Fragment]) -> Record:
+        """What is compared, unless it is at hand and nothing has changed."""
+        shelf = self.people.profiles.shelf
+        versions: list[object] = [each for n in sorted(known) for each in (n, shelf.version(n))]
+        held = self.held.get(part)
+        if held is not None and held[0] == versions and None not in versions:
+            return held[1]
+        self.held.pop(part, None)
+        if len(self.held) >= HELD:
+            del self.held[next(iter(self.held))]
+        made = record(self.matching, known.values())
+        self.held[part] = versions, made
+        return made
 
     def _keys(self, each: Record) -> list[bytes]:
         vault = self.people.keyring.vault

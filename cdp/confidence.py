@@ -29,8 +29,7 @@ async def confident(
     parts = await certain(connection, rules, {profiles[profile]: mine})
     if len(parts) == 1:
         return mine
-    stands = await consent_stage.standings(connection, parts)
-    allowed = {each for each in parts if stands[each][PURPOSE].state == "granted"}
+    allowed = await consent_stage.allowing(connection, parts, PURPOSE)
     own = next(each for each, nodes in parts.items() if profile in nodes)
     taken = allowed if own in allowed else {own}
     return [node for each in sorted(taken) for node in parts[each]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -29,8 +29,9 @@ from identity.matching.model import Model, decode, encode
 from identity.matching.schema import Spec, read
 from identity.matching.store import PartId, Version
 from identity.rulebook import RuleBook
+from identity.rules import Rules
 
-SLICE = 200  # profiles in one transaction
+SLICE = 500  # profiles in one transaction
 ENOUGH = 100  # people without whom nothing can be learned
 DRAWN = 20_000  # people to learn from, beside those they share a key with
 
@@ -45,7 +46,7 @@ class MatchWork:
     partitions: int
     people: People
     book: RuleBook = field(default_factory=RuleBook)
-    _learned: tuple[tuple[int, bytes], Model] | None = None
+    _kept: tuple[tuple[int, bytes | None], Comparing] | None = None
 
     async def step(self) -> bool:
         """Do a piece of work; False when there is none."""
@@ -66,17 +67,12 @@ class MatchWork:
         return version.state == "learning" and await self._learn(version, spec)
 
     async def _comparing(self, connection: Connection, version: Version, spec: Spec) -> Comparing:
-        rules = await self.book.refresh(connection)
-        model = self._model(version, spec)
-        return Comparing(self.people, rules, spec.matching, model, spec.suggest)
-
-    def _model(self, version: Version, spec: Spec) -> Model | None:
-        if version.model is None:
-            return None
         name = version.version, version.model
-        if self._learned is None or self._learned[0] != name:
-            self._learned = name, unseal(self.people, version, spec)
-        return self._learned[1]
+        if self._kept is None or self._kept[0] != name:
+            model = unseal(self.people, version, spec) if version.model else None
+            kept = Comparing(self.people, Rules(), spec.matching, model, spec.suggest)
+            self._kept = name, kept
+        return replace(self._kept[1], rules=await self.book.refresh(connection))
 
     async def _fill(self, connection: Connection, version: Version) -> None:
         profiles = await store.fill(connection, version.position, SLICE)

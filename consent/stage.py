@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cdp.db import Connection
 from cdp.events import Event, ProfileId, SubjectId
 from consent import store
-from consent.model import COLLECTION, Decision, Standing, decisions, latest, standing
+from consent.model import COLLECTION, Decision, Standing, decisions, granted, latest, standing
 
 
 async def apply(connection: Connection, facts: Iterable[tuple[SubjectId, Event]]) -> None:
@@ -39,6 +39,22 @@ async def standings(
         taken = [d for node in nodes for d in (*known.get(node, ()), *(tail or {}).get(node, ()))]
         stands[person] = standing(purposes, taken) if taken else undecided
     return stands
+
+
+async def allowing(
+    connection: Connection, people: Mapping[ProfileId, Sequence[SubjectId]], purpose: str
+) -> set[ProfileId]:
+    """Those of these people who allow one purpose; nobody if there is no such purpose."""
+    known = [each for each in await store.purposes(connection) if each.key == purpose]
+    taken = await store.of(connection, {node for nodes in people.values() for node in nodes})
+    undecided = all(each.by_default == "granted" for each in known)
+    found = set()
+    for person, nodes in people.items():
+        own = [decision for node in nodes for decision in taken.get(node, ())]
+        allows = granted(standing(known, own)).get(purpose) if own else undecided
+        if known and allows:
+            found.add(person)
+    return found
 
 
 async def open_collection(

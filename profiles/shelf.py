@@ -66,6 +66,10 @@ class Shelf:
                     self._keep(subject, tag, found[subject])
         return found
 
+    def version(self, subject: SubjectId) -> int | None:
+        """What the fragment at hand is stored as; another one, or none, once it has changed."""
+        return self._tag(subject)
+
     async def seal(self, connection: Connection, fragments: Mapping[SubjectId, Fragment]) -> None:
         """Store fragments that were locked, or are new."""
         if not fragments:

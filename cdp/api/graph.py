@@ -157,7 +157,7 @@ def _told(step: Step, event: Event | None) -> str:
     if likeness is None:
         return explain.said(step)
     fields = ", ".join(f"{f['field']} {f['says']}" for f in likeness["fields"] if f["bits"] > 0)
-    return f"{explain.said(step)} ({likeness['probability']:.1%}: {fields})"
+    return f"{explain.said(step)} ({likeness['probability']:.2%}: {fields})"
 
 
 def _particulars(event: Event | None) -> dict[str, str]:

@@ -155,6 +155,12 @@ COMPARISONS: Mapping[str, Comparison] = MappingProxyType(
 
 
 @lru_cache(maxsize=100_000)
+def cleaned(kind: str, written: str) -> str:
+    """A value as it is compared; empty if it stands for none."""
+    return COMPARISONS[kind].clean(written)
+
+
+@lru_cache(maxsize=100_000)
 def level_of(kind: str, a: str, b: str) -> int:
     """The level of two clean values."""
     return 0 if a == b else COMPARISONS[kind].level(a, b)

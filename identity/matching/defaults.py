@@ -22,18 +22,16 @@ FIELDS = (
     Field("network", PLACES, ("@places",), shared=True),
     Field("device", "exact", ("@devices",)),
 )
+# Where first and last names are crossed, a key with one of them finds the other as well.
 KEYS = (
     "first_name + last_name",
     "first_name.3 + last_name.3",
     "last_name + birthday",
-    "first_name + birthday",
-    "first_name + postcode",
     "last_name + postcode",
-    "first_name + city",
     "last_name + city",
     "birthday + postcode",
     "birthday",
-    "email.6",
+    "email.8",
     "phone",
     "network",
 )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
-from identity.matching.comparing import COMPARISONS
+from identity.matching.comparing import PLACES, cleaned
 
 # The clean values of each field, in the order of the fields; one person may have several.
 Record: TypeAlias = tuple[tuple[str, ...], ...]
 
-CROWD = 50  # records that share a key, or a network, beyond which it tells nothing
+CROWD = 20  # records that share a key, or a network, beyond which it tells nothing
 MOST_VALUES = 16  # of one field that are looked at
 MOST_KEYS = 64  # of one record
 
@@ -81,15 +81,18 @@ class Matching:
                     yield f"{number}\x1f" + "\x1f".join(sorted(values))
 
     def _values(self, record: Record, part: Part) -> set[str]:
+        if self.fields[part.field].compare == PLACES:  # the network, on whatever day
+            return {place.partition(" ")[2] for place in record[part.field]}
         both = {*record[part.field], *record[self.partner(part.field)]}
         return {cut for cut in (_cut(value, part.first) for value in both) if cut}
 
 
 def _clean(field: Field, values: Sequence[Any]) -> tuple[str, ...]:
-    clean = COMPARISONS[field.compare].clean
-    written = (str(v) for v in values if isinstance(v, str | int | float))
-    kept = sorted({cleaned for cleaned in map(clean, written) if cleaned})
-    return tuple(kept[-MOST_VALUES:])
+    if not values:
+        return ()
+    written = (str(value) for value in values if isinstance(value, str | int | float))
+    kept = {cleaned(field.compare, each) for each in written} - {""}
+    return tuple(sorted(kept)[-MOST_VALUES:])
 
 
 def _cut(value: str, first: int) -> str:

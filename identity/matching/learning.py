@@ -104,7 +104,7 @@ def _crowded(fields: Sequence[Field], sample: Sample) -> frozenset[str]:
 
 
 def _unlike(
-    fields: Sequence[Field],
+    fields: tuple[Field, ...],
     records: Sequence[Record],
     crowded: Container[str],
     rng: random.Random,

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -138,32 +139,36 @@ def _log2(some: Sequence[float], u: Sequence[float]) -> tuple[float, ...]:
     return tuple(math.log2(x / y) for x, y in zip(some, u, strict=True))
 
 
-def levels(fields: Sequence[Field], a: Record, b: Record, crowded: Container[str] = ()) -> Levels:
+def levels(fields: tuple[Field, ...], a: Record, b: Record, crowded: Container[str] = ()) -> Levels:
     """How alike two records are, field by field: the closest of their values.
 
     Where two fields were mistaken for each other, the one that says so has a level of its own for
     that, its last, and the other says nothing.
     """
-    found = [
-        _level(each.compare, mine, theirs, crowded)
-        for each, mine, theirs in zip(fields, a, b, strict=True)
-    ]
-    for index, each in enumerate(fields):
-        if each.crossed:
-            other = next(i for i, one in enumerate(fields) if one.name == each.crossed)
-            if not any(0 <= found[i] <= CLOSE for i in (index, other)) and (
-                _close(each, a[index], b[other]) or _close(each, a[other], b[index])
-            ):
-                found[index], found[other] = count_levels(each) - 1, MISSING
+    found = []
+    for each, mine, theirs in zip(fields, a, b, strict=True):
+        if not mine or not theirs:
+            found.append(MISSING)
+        elif each.compare == PLACES:
+            found.append(together(mine, theirs, crowded))
+        elif len(mine) == len(theirs) == 1:  # as a rule
+            found.append(level_of(each.compare, mine[0], theirs[0]))
+        else:
+            found.append(min([level_of(each.compare, v, w) for v in mine for w in theirs]))
+    for index, other in _crossed(fields):
+        if 0 <= found[index] <= CLOSE or 0 <= found[other] <= CLOSE:
+            continue
+        each = fields[index]
+        if _close(each, a[index], b[other]) or _close(each, a[other], b[index]):
+            found[index], found[other] = count_levels(each) - 1, MISSING
     return tuple(found)
 
 
-def _level(kind: str, a: Sequence[str], b: Sequence[str], crowded: Container[str]) -> int:
-    if not a or not b:
-        return MISSING
-    if kind == PLACES:
-        return together(a, b, crowded)
-    return min([level_of(kind, v, w) for v in a for w in b])
+@lru_cache(maxsize=100)
+def _crossed(fields: tuple[Field, ...]) -> list[tuple[int, int]]:
+    """Fields that are sometimes mistaken for each other, by their numbers."""
+    names = [each.name for each in fields]
+    return [(n, names.index(each.crossed)) for n, each in enumerate(fields) if each.crossed]
 
 
 def _close(each: Field, mine: Sequence[str], theirs: Sequence[str]) -> bool:

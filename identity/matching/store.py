@@ -74,12 +74,12 @@ _KEEP = named(
 )
 _SHARING = named(
     """
-    select m.id, o.ids
-      from match_keys m
+    select o.ids
+      from (select distinct key from match_keys where id = any(:ids)) m
      cross join lateral (
         select array_agg(id) as ids from (
             select id from match_keys k where k.key = m.key limit :crowd + 1) x) o
-     where m.id = any(:ids) and cardinality(o.ids) between 2 and :crowd
+     where cardinality(o.ids) between 2 and :crowd
     """
 )
 _DRAW = named("select id from match_keys group by id order by id limit :limit")
@@ -174,9 +174,15 @@ async def keep(
 
 async def sharing(connection: Connection, parts: Collection[PartId]) -> set[tuple[PartId, PartId]]:
     """Pairs of one of these parts and another that has a key in common with it, a < b."""
+    mine = set(parts)
     rows = await connection.execute(_SHARING, {"ids": list(parts), "crowd": CROWD})
     return {
-        (min(part, other), max(part, other)) for part, ids in rows for other in ids if other != part
+        (part, other) if part < other else (other, part)
+        for (ids,) in rows
+        for part in ids
+        if part in mine
+        for other in ids
+        if other != part
     }
 
 
