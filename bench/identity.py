@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from bench import world
 from bench.measure import Figure
+from bench.trying import dry_run
 from cdp import main, times
 from cdp.db import named
 from cdp.events import SCHEMA, Event
@@ -25,13 +26,10 @@ from cdp.instance import Running
 from cdp.log.appender import Appender, Bounds, fact_of
 from cdp.processes import tune
 from cdp.settings import Settings
-from cdp.trials import unseal
-from identity import rulebook
 from identity.graph import Edge, Node, NodeId
 from identity.identifiers import subject
 from identity.model import Facts, resolve
 from identity.rules import Rules
-from identity.schema import RulesSchema, rules_of, written
 from tests.support.driver import Driver
 from tests.support.stores import MASTER_KEY, PARTITIONS, started
 
@@ -39,6 +37,8 @@ LINKS = 1_000_000
 CHUNKS, CHUNK = 40, 1000
 DEVICES, UNLINKS = 1000, 10
 HOT = 100  # people to whom a fifth of the events of the hot mix belong
+# By these, whoever has more than five devices falls apart.
+PARTING = {"namespaces": {"user_id": {"neighbours": 5}}}
 _NODES = named("select id, namespace, first_seen from nodes")
 _EDGES = named("select a, b, kind, first_seen, event from edges")
 
@@ -47,16 +47,18 @@ def identity() -> list[Figure]:
     """All of them, on servers of their own."""
     tune()
     with tempfile.TemporaryDirectory() as home, started(Path(home)) as stores:
-        return asyncio.run(_measure(stores.fresh(), Path(home)))
+        running = stores.fresh()
+        made, api_key, people = asyncio.run(_measure(running, Path(home)))
+        return made + dry_run(running, Path(home), api_key, PARTING, people)
 
 
-async def _measure(running: Running, home: Path) -> list[Figure]:
+async def _measure(running: Running, home: Path) -> tuple[list[Figure], str, list[str]]:
+    """The figures of one process; an API key, and people of whom there are profiles."""
     settings = Settings(data_dir=home, master_key=MASTER_KEY, partitions=PARTITIONS)
     core = main.assemble(settings, running)
-    await main.prepare(settings, core)
+    keys = await main.prepare(settings, core)
     facts = world.people(core.vault.subject, LINKS)
     world.store(running.database_url, facts)
-    users = sum(node.namespace == "user_id" for node in facts.nodes)
     numbers = [n for n, node in enumerate(facts.nodes) if node.namespace == "user_id"]
     del facts
     async with main.pipeline(core) as work:
@@ -66,10 +68,9 @@ async def _measure(running: Running, home: Path) -> list[Figure]:
         made = [await _batch(core)]
         made += [await agents.chunks(mix, numbers) for mix in ("uniform", "hot")]
         made.append(await agents.unlink())
-        made.append(await _trial(core, agents.driver, users))
         writing.cancel()
     await core.close()
-    return made
+    return made, keys["api_key"], sorted(agents.seen)
 
 
 async def _batch(core: main.Core) -> Figure:
@@ -116,6 +117,7 @@ class _Agents:
         self.core = core
         self.driver = driver
         self.appender = appender
+        self.seen: set[str] = set()  # people of whom there is a profile
         self._number = 0
 
     async def chunks(self, mix: str, users: list[int]) -> Figure:
@@ -128,6 +130,7 @@ class _Agents:
             taken.append((time.perf_counter() - started_at, done))
             while await self.driver.step(self.driver.stages[0], CHUNK):
                 pass
+            await self.driver.settle()
         full = [seconds / done * CHUNK for seconds, done in taken]
         rate = CHUNK / statistics.median(full)
         return Figure(
@@ -178,6 +181,7 @@ class _Agents:
     def _event(self, kind: str = "track", **fields: Any) -> Event:
         self._number += 1
         now = times.now()
+        self.seen.add(fields.get("user_id", "big"))
         digest = self.core.vault.digest(str(self._number).encode())
         name = "Product Viewed" if kind == "track" else ""
         return Event(SCHEMA, kind, digest, 1, str(self._number), now, now, name, **fields)  # type: ignore[arg-type]
@@ -194,28 +198,3 @@ def _mixed(mix: str, users: list[int]) -> Iterator[dict[str, Any]]:
         else:
             device = f"{user}-{chance.getrandbits(40):x}"
             yield {"kind": "identify", "user_id": user, "anonymous_id": device}
-
-
-async def _trial(core: main.Core, driver: Driver, users: int) -> Figure:
-    """Rules by which whoever has more than five devices falls apart, over the whole graph."""
-    rules = written(rules_of(RulesSchema().load({"namespaces": {"user_id": {"neighbours": 5}}})))
-    async with core.database.transaction() as connection:
-        trial = await rulebook.try_out(connection, rules)
-    started_at = time.perf_counter()
-    while await driver.jobs.rules.step():
-        pass
-    seconds = time.perf_counter() - started_at
-    async with core.database.transaction() as connection:
-        found = await rulebook.trial(connection, trial)
-    assert found is not None
-    assert found.result is not None
-    outcome = unseal(core.vault.system, trial, found.result)
-    assert outcome["profiles_split"] > 1000
-    return Figure(
-        f"dry run of rules over {LINKS:,} links",
-        seconds,
-        "s",
-        "< 60",
-        seconds < 60,
-        notes={"people": users, "profiles": outcome["profiles"]},
-    )
