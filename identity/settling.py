@@ -73,7 +73,7 @@ class Settling:
         part = await closed(self.connection, self.rules, causes)
         after = _placed_anew(part, self.rules)
         before = {each.node.id: each for each in part.members}
-        await store.assign(self.connection, [e for e in after if e != before[e.node.id]])
+        await store.assign(self.connection, [e for e in after if e is not before[e.node.id]])
         self._note(before, after, causes)
         return frozenset(each.component for each in part.members)
 
@@ -85,14 +85,16 @@ class Settling:
     ) -> None:
         ways: dict[ProfileId, set[ProfileId]] = {}
         because: dict[ProfileId, bytes] = {}
+        known = set()  # of so many nodes few ways: from a profile and component to a profile
         for each in after:
-            node, former = each.node.id, before[each.node.id].profile
+            node = each.node.id
             if node not in self.fresh:
-                ways.setdefault(former, set()).add(each.profile)
-                cause = causes.get(before[node].component, b"")
-                because[former] = max(cause, because.get(former, b""))
+                known.add((before[node].profile, before[node].component, each.profile))
             elif each.profile != node:
                 self.moved.add(each.profile)
+        for former, component, profile in known:
+            ways.setdefault(former, set()).add(profile)
+            because[former] = max(causes.get(component, b""), because.get(former, b""))
         for former, profiles in sorted(ways.items()):
             kind = "merged" if len(profiles) == 1 else "split"
             for profile in sorted(profiles - {former}):
@@ -185,7 +187,10 @@ async def facts_about(
 
 
 def _placed_anew(part: Closed, rules: Rules) -> list[Placed]:
-    """The members with the component, profile and flags that the resolution gives them."""
+    """The members with the component, profile and flags that the resolution gives them.
+
+    Those that keep theirs are the same objects: in a large component that is nearly all of them.
+    """
     resolution = part.resolution
     names = _names(part.members, resolution)
     barred = resolution.shared | set(part.facts.blocked)
@@ -202,16 +207,16 @@ def _placed_anew(part: Closed, rules: Rules) -> list[Placed]:
         flags |= BESIDE if node in beside else 0
         flags |= HELD if node in held else 0
         profile, component = resolution.profiles[node], names[resolution.components[node]]
-        anew.append(each._replace(component=component, profile=profile, flags=flags))
+        as_before = (component, profile, flags) == each[1:]
+        anew.append(each if as_before else Placed(each.node, component, profile, flags))
     return anew
 
 
 def _names(members: Sequence[Placed], resolution: Resolution) -> dict[NodeId, bytes]:
-    """What each raw component is called: by one of its own nodes, so no other is called that."""
+    """What each raw component is called: by the first of its own nodes, so no other is."""
     names: dict[NodeId, bytes] = {}
-    for each in sorted(members, key=lambda each: each.node.id):
-        part = resolution.components[each.node.id]
-        names.setdefault(part, each.node.id)
-        if each.component == each.node.id:
-            names[part] = min(names[part], each.node.id)
+    for each in members:
+        part, node = resolution.components[each.node.id], each.node.id
+        if part not in names or node < names[part]:
+            names[part] = node
     return names

@@ -180,22 +180,22 @@ class Identity:
         joined.graph.remove_nodes_from(
             [c for c in fresh - joined.exact if c in joined.graph and not joined.graph.degree(c)]
         )
-        elders: dict[bytes, list[Elder]] = {component: [] for component in joined.graph}
-        for elder in await store.elders(connection, joined.graph.nodes):
-            elders[elder.placed.component].append(elder)
         settling = Settling(connection, self.book.rules, fresh)
-        await self._settle_groups(settling, joined, elders)
+        await self._settle_groups(settling, joined)
         if settling.moves and self.keeps_history:
             await verdicts.record(connection, settling.moves, now)
         return settling
 
-    async def _settle_groups(
-        self, settling: Settling, joined: _Joined, elders: Mapping[bytes, Sequence[Elder]]
-    ) -> None:
+    async def _settle_groups(self, settling: Settling, joined: _Joined) -> None:
+        groups = list(nx.connected_components(joined.graph))
+        simple = [group for group in groups if joined.exact.isdisjoint(group)]
+        elders: dict[bytes, list[Elder]] = {component: [] for g in simple for component in g}
+        for elder in await store.elders(settling.connection, elders):
+            elders[elder.placed.component].append(elder)
         exact: dict[bytes, bytes] = {}
         plain: list[tuple[list[Elder], bytes]] = []
-        for group in nx.connected_components(joined.graph):
-            inside = [elder for component in sorted(group) for elder in elders[component]]
+        for group in groups:
+            inside = [each for c in sorted(group) for each in elders.get(c, ())]
             cause = max((joined.causes[c] for c in group if c in joined.causes), default=b"")
             if joined.exact.isdisjoint(group) and settling.is_plain(inside):
                 plain.append((inside, cause))

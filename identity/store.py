@@ -176,6 +176,8 @@ async def put_edges(connection: Connection, new: Sequence[Edge]) -> None:
 
 async def elders(connection: Connection, components: Collection[bytes]) -> list[Elder]:
     """Of each of these raw components, by namespace: the earliest-seen node, and how many."""
+    if not components:
+        return []
     rows = await connection.execute(_ELDERS, {"components": list(components)})
     return [Elder(_placed(row), row[6], row[7]) for row in rows]
 
