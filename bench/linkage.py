@@ -11,8 +11,8 @@ from bench.measure import Figure
 from identity.matching import defaults
 from identity.matching.fields import Field, Matching
 from identity.matching.learning import Sample, blocks_of, learn
+from tests.support.people import PEOPLE
 
-PEOPLE = Path(__file__).parents[1] / "tests" / "data" / "people.csv"
 SURE = 0.5  # a pair at least that probable is taken for one person
 FAKE = defaults.matching(
     (

@@ -17,6 +17,7 @@ from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinish
 from schemathesis.hooks import HookContext
 
 from tests.support.instances import Api
+from tests.support.people import ALLOWS, rows, said_by
 from tests.support.served import Served, served
 from tests.support.stores import Stores
 
@@ -27,6 +28,11 @@ EXPECTED = {
     "purpose: unknown": "which purposes there are is in the database, not in the description",
     "stands for nobody": "which ids stand for no value is more than a pattern can tell",
     "Must name a host": "which numbers are an address and a port is more than a pattern can tell",
+    "Must be a country": "which countries have numbers is more than a pattern can tell",
+    "Must be the name of another field": "which fields there are stands in the same body",
+    "is not one of the fields": "which fields there are stands in the same body",
+    "after the point say how many": "a key is written in a small language of its own",
+    "Must be given only once": "that names differ is more than a schema can tell",
     "Must be a namespace": "what an object's names may be does not come through from the form",
     "before 1970": "JSON Schema has no least date",
 }
@@ -83,6 +89,16 @@ async def story(api: Api) -> None:
     await api.put(f"/consent/{ADA}", said)
     await api.settle()
     await who_is_who(api)
+    await who_is_alike(api)
+
+
+async def who_is_alike(api: Api) -> None:
+    """Pairs that are probably one."""
+    batch = [said_by(row, context=ALLOWS) for row in rows()[:400]]
+    assert (await api.send("/v1/batch", {"batch": batch})).is_success
+    await api.settle()
+    await api.put("/identity/matching", {})
+    await api.settle()
 
 
 async def who_is_who(api: Api) -> None:
@@ -122,6 +138,7 @@ READ_AS_PEOPLE = {
     ("PUT", f"{API}/consent/purposes"),
     ("GET", f"{API}/identity/link"),
     ("GET", f"{API}/identity/unlink"),
+    ("GET", f"{API}/identity/matching/learn"),
     ("GET", f"{API}/identity/rules/dry-run"),
     ("GET", f"{API}/identity/rules/dry-run/{{trial}}/activate"),
 }

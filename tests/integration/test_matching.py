@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter, defaultdict
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,28 +12,7 @@ from cdp import main
 from cdp.instance import Running
 from cdp.replay import until_quiet
 from tests.support.instances import Api
-
-PEOPLE = Path(__file__).parents[1] / "data" / "people.csv"
-ALLOWS = {"consent": {"categoryPreferences": {"profiling": True}}}
-REFUSES = {"consent": {"categoryPreferences": {"profiling": False}}}
-
-
-def rows() -> list[dict[str, str]]:
-    with PEOPLE.open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
-def said_by(row: dict[str, str], **more: Any) -> dict[str, Any]:
-    """What somebody filled in, as a guest."""
-    traits = {
-        "firstName": row["first_name"],
-        "lastName": row["surname"],
-        "birthday": row["dob"],
-        "address": {"city": row["city"]},
-        "email": row["email"],
-    }
-    given = {name: value for name, value in traits.items() if value}
-    return {"type": "identify", "anonymousId": f"p{row['unique_id']}", "traits": given, **more}
+from tests.support.people import ALLOWS, REFUSES, rows, said_by
 
 
 async def tell(api: Api, *calls: dict[str, Any]) -> None:
