@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ class Comparing:
     matching: Matching
     model: Model | None
     least: float
-    held: dict[PartId, tuple[list[object], Record]] = field(default_factory=dict)
+    held: dict[PartId, tuple[tuple[int | None, ...], Record]] = field(default_factory=dict)
 
     async def look(self, connection: Connection, profiles: Collection[ProfileId]) -> list[Told]:
         """Keep these people's keys up to date and say what changes between them and others."""
@@ -86,22 +86,25 @@ class Comparing:
         fragments = await self.people.profiles.shelf.open(connection, nodes)
         found = {}
         for part, inside in divided.items():
-            known = {node: fragments[node] for node in inside if node in fragments}
-            what = self._record(part, known) if known and part in allowing else None
-            found[part] = Part(inside, min(known, default=None), what)
+            known = [node for node in inside if node in fragments]
+            what = None
+            if known and part in allowing:
+                what = self._record(part, known, fragments)
+            found[part] = Part(inside, known[0] if known else None, what)
         return found
 
-    def _record(self, part: PartId, known: Mapping[SubjectId, Fragment]) -> Record:
+    def _record(
+        self, part: PartId, known: Sequence[SubjectId], fragments: Mapping[SubjectId, Fragment]
+    ) -> Record:
         """What is compared, unless it is at hand and nothing has changed."""
-        shelf = self.people.profiles.shelf
-        versions: list[object] = [each for n in sorted(known) for each in (n, shelf.version(n))]
+        versions = tuple(map(self.people.profiles.shelf.version, known))
         held = self.held.get(part)
         if held is not None and held[0] == versions and None not in versions:
             return held[1]
         self.held.pop(part, None)
         if len(self.held) >= HELD:
             del self.held[next(iter(self.held))]
-        made = record(self.matching, known.values())
+        made = record(self.matching, [fragments[node] for node in known])
         self.held[part] = versions, made
         return made
 

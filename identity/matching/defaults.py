@@ -31,7 +31,7 @@ KEYS = (
     "last_name + city",
     "birthday + postcode",
     "birthday",
-    "email.8",
+    "email.10",
     "phone",
     "network",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
@@ -61,30 +62,31 @@ class Matching:
         """The record's keys: the number of the rule, and what it comes to."""
         return sorted(set(self._blocks(record)))[:MOST_KEYS]
 
-    def inside(self, key: Sequence[Part]) -> set[int]:
-        """The fields that records with this key in common have in common, more or less."""
-        fields = {part.field for part in key}
-        return fields | {self.partner(field) for field in fields}
-
-    def partner(self, field: int) -> int:
-        """The field that this one is sometimes mistaken for; itself if there is none."""
-        names = [each.name for each in self.fields]
-        if self.fields[field].crossed:
-            return names.index(self.fields[field].crossed)
-        crossed = [each.crossed for each in self.fields]
-        return crossed.index(names[field]) if names[field] in crossed else field
-
     def _blocks(self, record: Record) -> Iterator[str]:
         for number, key in enumerate(self.keys):
-            for values in set(product(*(self._values(record, part) for part in key))):
-                if len(set(values)) == len(values):
-                    yield f"{number}\x1f" + "\x1f".join(sorted(values))
+            values = [self._values(record, part) for part in key]
+            if all(values):
+                for each in product(*values):
+                    if len(set(each)) == len(each):
+                        yield f"{number}\x1f" + "\x1f".join(sorted(each))
 
     def _values(self, record: Record, part: Part) -> set[str]:
-        if self.fields[part.field].compare == PLACES:  # the network, on whatever day
+        places, partner = _about(self.fields)[part.field]
+        if places:  # the network, on whatever day
             return {place.partition(" ")[2] for place in record[part.field]}
-        both = {*record[part.field], *record[self.partner(part.field)]}
-        return {cut for cut in (_cut(value, part.first) for value in both) if cut}
+        both = record[part.field] + record[partner] if partner != part.field else record[partner]
+        if not part.first:
+            return set(both)
+        return {value[: part.first] for value in both if len(value) >= part.first}
+
+
+@lru_cache(maxsize=100)
+def _about(fields: tuple[Field, ...]) -> list[tuple[bool, int]]:
+    """Of each field: whether it has places, and which it is mistaken for; itself if for none."""
+    names = [each.name for each in fields]
+    partner = {names.index(each.crossed): n for n, each in enumerate(fields) if each.crossed}
+    partner |= {n: names.index(each.crossed) for n, each in enumerate(fields) if each.crossed}
+    return [(each.compare == PLACES, partner.get(n, n)) for n, each in enumerate(fields)]
 
 
 def _clean(field: Field, values: Sequence[Any]) -> tuple[str, ...]:
@@ -93,9 +95,3 @@ def _clean(field: Field, values: Sequence[Any]) -> tuple[str, ...]:
     written = (str(value) for value in values if isinstance(value, str | int | float))
     kept = {cleaned(field.compare, each) for each in written} - {""}
     return tuple(sorted(kept)[-MOST_VALUES:])
-
-
-def _cut(value: str, first: int) -> str:
-    if not first:
-        return value
-    return value[:first] if len(value) >= first else ""
