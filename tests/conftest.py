@@ -11,7 +11,9 @@ from hypothesis import settings as hypothesis_settings
 
 from cdp.instance import Running
 from cdp.settings import Settings
+from tests.support import kafka as kafka_support
 from tests.support.instances import Api, Instance, api_on, instance_on
+from tests.support.kafka import Kafka
 from tests.support.stores import MASTER_KEY, Stores, started
 
 hypothesis_settings.register_profile("quick", max_examples=40, deadline=None)
@@ -24,6 +26,16 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     """Real PostgreSQL and Valkey."""
     with started(tmp_path_factory.mktemp("stores")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A real Apache Kafka; skips with the reason where there is no Java or no Maven Central."""
+    server = Kafka(tmp_path_factory.mktemp("kafka"), kafka_support.jars())
+    try:
+        yield server.start()
+    finally:
+        server.close()
 
 
 @pytest.fixture
