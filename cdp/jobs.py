@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -19,13 +18,13 @@ from cdp.builds import Builder
 from cdp.db import Database
 from cdp.errors import StoreUnavailable
 from cdp.events import DELIVERIES, TOUCHED
+from cdp.leading import SCHEDULER, leading
 from cdp.log import store as log_store
 from cdp.log.store import Message
 from cdp.matchwork import MatchWork
 from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
 
-_LEADER_LOCK = 0xCD8
 _SLICE = 2000
 _TICK = 0.25  # seconds; exits by time happen within it
 _MATCH_SECONDS = 1
@@ -89,25 +88,23 @@ class Jobs:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead until told to stop, or until a job fails for good, which is raised."""
-        async with self.database.driver() as session:
-            if not await _lead(session, stop):
+        async with leading(self.database, SCHEDULER, stop) as lead:
+            if lead is None:
                 return
             failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             scheduler = self._scheduler(failed)
             scheduler.start()
             stopping = asyncio.create_task(stop.wait())
-            leading = asyncio.create_task(_until_lost(session))
             try:
-                ends: set[asyncio.Future[Any]] = {stopping, leading, failed}
+                ends: set[asyncio.Future[Any]] = {stopping, lead, failed}
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 scheduler.shutdown(wait=False)
                 stopping.cancel()
-                leading.cancel()
             if failed.done():
                 failed.result()
-            if leading.done() and not stop.is_set():
-                raise StoreUnavailable("the session that makes this the only scheduler is gone")
+            if lead.done() and not stop.is_set():
+                lead.result()
 
     def _scheduler(self, failed: asyncio.Future[None]) -> AsyncIOScheduler:
         scheduler = AsyncIOScheduler(timezone="UTC")
@@ -148,27 +145,3 @@ def _patient(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]
             log.warning("store_unavailable", job=job.__name__, error=str(error))
 
     return run
-
-
-async def _lead(session: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> bool:
-    """Wait until this process is the one that schedules."""
-    while not stop.is_set():
-        cursor = await session.execute("select pg_try_advisory_lock(%s)", (_LEADER_LOCK,))
-        row = await cursor.fetchone()
-        if row and row[0]:
-            return True
-        try:
-            async with asyncio.timeout(1.0):
-                await stop.wait()
-        except TimeoutError:
-            continue
-    return False
-
-
-async def _until_lost(session: psycopg.AsyncConnection[Any]) -> None:
-    while True:
-        await asyncio.sleep(1.0)
-        try:
-            await session.execute("select 1")
-        except psycopg.Error:
-            return

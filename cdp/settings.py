@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from cdp.cluster import Cluster
 from cdp.errors import ConfigurationError
 
 
@@ -85,4 +86,4 @@ def _check(settings: Settings) -> None:
     if key and (len(key) != 64 or not all(c in "0123456789abcdefABCDEF" for c in key)):
         raise ConfigurationError("CDP_MASTER_KEY must be 64 hexadecimal digits")
     if settings.kafka_url:
-        raise ConfigurationError("CDP_KAFKA_URL: this version has no Kafka transport; leave it out")
+        Cluster.of(settings.kafka_url)

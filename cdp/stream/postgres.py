@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Collection, Mapping
 from typing import Any, LiteralString
 
@@ -23,11 +22,10 @@ from cdp.errors import StoreUnavailable
 from cdp.events import TOPICS
 from cdp.log import store
 from cdp.log.store import Record
+from cdp.stream.bell import CHANNEL, Bell
 from cdp.stream.broker import BrokerLost
 
-CHANNEL = "cdp"  # NOTIFY payload: the topic that grew, or GROUP
-GROUP = "group"
-POLL_SECONDS = 0.25  # behind NOTIFY, which may be lost
+GROUP = "group"  # NOTIFY payload, where else a topic is: who is alive has changed
 _MEMBER = 0xCD90  # advisory lock class of the member locks; leases take the ones after it
 
 _MEMBERS = """
@@ -51,10 +49,7 @@ class PostgresBroker:
         self._member = random.getrandbits(31)
         self._session: psycopg.AsyncConnection[Any] | None = None
         self._using = asyncio.Lock()
-        self._wake = asyncio.Event()
-        self._grown: set[str] = set()
-        self._polled = float("-inf")
-        self._listener: asyncio.Task[None] | None = None
+        self._bell = Bell(database)
 
     async def start(self) -> None:
         """Open the session that holds the leases, and join the group. Does nothing when open."""
@@ -68,15 +63,11 @@ class PostgresBroker:
             raise BrokerLost(type(error).__name__) from error
         await self._ask("select pg_advisory_lock(%s, %s)", _MEMBER, self._member)
         await self._ask("select pg_notify(%s, %s)", CHANNEL, GROUP)
-        if self._listener is None:
-            self._listener = asyncio.create_task(self._listen())
+        self._bell.start()
 
     async def stop(self) -> None:
         """Leave: closing the session frees every lease."""
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
-            self._listener = None
+        await self._bell.stop()
         if self._session is not None and not self._session.closed:
             await self._session.close()
             await self._announce()
@@ -93,22 +84,12 @@ class PostgresBroker:
             return await store.read(connection, topic, positions, limit)
 
     async def wait(self, timeout: float) -> set[str]:
-        """The topics that grew, by NOTIFY; every so often all of them, for it may be lost."""
-        try:
-            async with asyncio.timeout(min(timeout, POLL_SECONDS)):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
-        grown, self._grown = self._grown, set()
-        if time.monotonic() - self._polled >= POLL_SECONDS:
-            self._polled = time.monotonic()
-            grown.update(TOPICS)
-        return grown
+        """The topics that grew."""
+        return await self._bell.wait(timeout)
 
     def wake(self) -> None:
         """Make `wait` return."""
-        self._wake.set()
+        self._bell.ring()
 
     async def checkpoints(self, tps: Collection[TP]) -> dict[TP, int]:
         """The next offset to handle in each partition."""
@@ -161,19 +142,6 @@ class PostgresBroker:
             await self._database.rows(named(f"select pg_notify('{CHANNEL}', '{GROUP}')"))
         except StoreUnavailable as error:
             log.info("leave_not_announced", error=str(error))  # the others see it by polling
-
-    async def _listen(self) -> None:
-        """Wake on every notification; when the connection is lost, polling carries on."""
-        while True:
-            try:
-                async with self._database.driver() as connection:
-                    await connection.execute(f"listen {CHANNEL}")
-                    async for note in connection.notifies():
-                        self._grown.add(note.payload)
-                        self._wake.set()
-            except (StoreUnavailable, psycopg.Error, OSError) as error:
-                log.info("listen_lost", error=type(error).__name__)
-            await asyncio.sleep(1.0)
 
 
 def _lease(tp: TP) -> tuple[int, int]:
