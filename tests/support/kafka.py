@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,15 +107,6 @@ class Kafka(Server):
             "sasl.enabled.mechanisms=PLAIN",
             f'listener.name.secure.plain.sasl.jaas.config={login} user_{USER}="{PASSWORD}";',
         ]
-
-    def trusted(self) -> bool:
-        """Whether the secured listener shows a certificate of its authority."""
-        context = ssl.create_default_context(cafile=str(self.authority))
-        with (
-            socket.create_connection(("127.0.0.1", self.secure_port), 5) as connection,
-            context.wrap_socket(connection, server_hostname="127.0.0.1") as wrapped,
-        ):
-            return wrapped.version() is not None
 
 
 def jars() -> Path:

@@ -1,0 +1,1 @@
+"""Kafka carries the topics: the relay publishes to it, the agents read from it."""
