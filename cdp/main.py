@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import consent.model as consent_model
 import consent.store as consent_store
 from cdp.cache import Views
+from cdp.cluster import Cluster
 from cdp.collect import keys
 from cdp.db import Database
+from cdp.errors import ConfigurationError
 from cdp.events import DELIVERIES, EVENTS, TOUCHED, Event
 from cdp.instance import Running, keep_keys, master_key, read_keys
 from cdp.log.keyring import Keyring
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from cdp.pipeline import Pipeline
     from cdp.replay import Progress, Replay
     from cdp.stream.agents import Agents
+    from cdp.stream.kafka.relay import Relay
     from cdp.stream.stage import Stage
 
 
@@ -175,6 +178,15 @@ def agents(settings: Settings, core: Core, work: Pipeline) -> Agents:
 
     broker = PostgresBroker(core.database, core.partitions)
     return Agents(broker, stages(core, work, settings.chunk_events), home=settings.data_dir)
+
+
+def relay(settings: Settings, core: Core) -> Relay:
+    """What publishes to Kafka."""
+    from cdp.stream.kafka.relay import Relay
+
+    if not settings.kafka_url:
+        raise ConfigurationError("CDP_KAFKA_URL is not set: there is nowhere to publish to")
+    return Relay(core.database, core.partitions, Cluster.of(settings.kafka_url))
 
 
 def jobs(core: Core) -> Jobs:

@@ -63,6 +63,17 @@ async def run_scheduler(settings: Settings, running: Running) -> None:
         await core.close()
 
 
+async def run_relay(settings: Settings, running: Running) -> None:
+    """From the log to Kafka, until SIGTERM or SIGINT."""
+    core = main.assemble(settings, running)
+    relay = main.relay(settings, core)
+    tune()
+    try:
+        await relay.run(stop_on_signals())
+    finally:
+        await core.close()
+
+
 async def prepare(settings: Settings, running: Running) -> None:
     """Schema, first keys, default purposes."""
     main.bring_up_to_date(settings, running)

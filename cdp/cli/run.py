@@ -1,4 +1,4 @@
-"""`cdp api`, `cdp worker`, `cdp scheduler`, `cdp migrate`: the parts alone."""
+"""`cdp api`, `cdp worker`, `cdp scheduler`, `cdp relay`, `cdp migrate`: the parts alone."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def register(app: typer.Typer) -> None:
         from cdp import processes
 
         _run(processes.run_scheduler)
+
+    @app.command()
+    def relay() -> None:
+        """Publish the log to Kafka, where `CDP_KAFKA_URL` says."""
+        from cdp import processes
+
+        _run(processes.run_relay)
 
     @app.command()
     def migrate() -> None:

@@ -34,6 +34,8 @@ def register(app: typer.Typer) -> None:
             supervisor.once("migrate")
             keys = instance.read_keys(settings) or {}
             supervisor.parts = [Part("api", ["api"]), Part("scheduler", ["scheduler"])]
+            if settings.kafka_url:
+                supervisor.parts.append(Part("relay", ["relay"]))
             for number in range(settings.workers):
                 supervisor.parts.append(Part(f"worker {number + 1}", ["worker"]))
             supervisor.run(lambda: _greet(settings, keys))

@@ -1,0 +1,51 @@
+"""How far the log and the outbox have been published, kept where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from faust.types import TP
+
+from cdp.db import Connection, named
+
+_BEGIN = named(
+    """
+    insert into published (topic, partition, next_offset)
+    select topic, partition, next_offset from checkpoints on conflict do nothing
+    """
+)
+_READ = named(
+    """
+    select topic, partition, greatest(p.next_offset, c.next_offset)
+      from published p join checkpoints c using (topic, partition)
+    """
+)
+_MOVE = named(
+    """
+    update published p set next_offset = greatest(p.next_offset, u.o)
+      from unnest(cast(:partitions as int[]), cast(:offsets as bigint[])) u(p, o)
+     where p.topic = :topic and p.partition = u.p
+    """
+)
+_HEADS = named("select topic, partition, next_offset from heads")
+
+
+async def begin(connection: Connection) -> None:
+    """On an instance that has not been published yet, start where the agents are."""
+    await connection.execute(_BEGIN)
+
+
+async def read(connection: Connection) -> dict[TP, int]:
+    """The next offset to publish; what every agent has handled counts as published."""
+    return {TP(t, p): offset for t, p, offset in await connection.execute(_READ)}
+
+
+async def move(connection: Connection, topic: str, offsets: Mapping[int, int]) -> None:
+    """Everything below these offsets is on Kafka."""
+    values = {"partitions": list(offsets), "offsets": list(offsets.values())}
+    await connection.execute(_MOVE, {"topic": topic, **values})
+
+
+async def heads(connection: Connection) -> dict[TP, int]:
+    """The offset that the next record of each partition will have."""
+    return {TP(t, p): offset for t, p, offset in await connection.execute(_HEADS)}
