@@ -11,8 +11,11 @@ import faust
 import structlog
 from faust.serializers import codecs
 
-from cdp.stream.broker import Broker, Chunk
+from cdp.stream.broker import Chunk, Topics
 from cdp.stream.stage import Stage
+from cdp.stream.watchdog import watch
+
+STOP_SECONDS = 6.0
 
 log = structlog.get_logger(__name__)
 
@@ -33,21 +36,22 @@ codecs.register("chunk", _AsIs())
 class Agents:
     """Runs stages as Faust agents until told to stop, or until one fails for good."""
 
-    def __init__(self, broker: Broker, stages: Sequence[Stage], *, home: Path) -> None:
+    def __init__(self, topics: Topics, stages: Sequence[Stage], *, home: Path) -> None:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._app = faust.App(
-            "cdp",
-            broker="cdplog://",
+            topics.driver.group,
+            broker=list(topics.driver.urls),
             web_enabled=False,
             topic_disable_leader=True,
             topic_allow_declare=False,
             stream_wait_empty=False,
             stream_buffer_maxsize=64,
-            topic_partitions=broker.partitions(stages[0].topic),
+            topic_partitions=topics.partitions(stages[0].topic),
             autodiscover=False,
             datadir=home / "faust",
+            **topics.driver.options,
         )
-        self._app.transport.broker = broker
+        self._app.transport.topics = topics
         self._app.transport.most = {stage.topic: stage.most for stage in stages}
         for stage in stages:
             self._attach(stage)
@@ -68,14 +72,28 @@ class Agents:
         self._app.agent(topic, name=f"cdp.{stage.topic}")(agent)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set. Raises what an agent could not handle."""
-        await self._app.start()
+        """Serve until `stop` is set. Raises what an agent could not handle, or Stalled."""
         stopping = asyncio.create_task(stop.wait())
+        serving = asyncio.create_task(self._serve())
+        ends: set[asyncio.Future[Any]] = {stopping, serving, self._failed}
         try:
-            ends: set[asyncio.Future[Any]] = {stopping, self._failed}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in (self._failed, serving):
+                if end.done():
+                    end.result()
         finally:
-            stopping.cancel()
-            await self._app.stop()
-        if self._failed.done():
-            self._failed.result()
+            for task in (stopping, serving):
+                task.cancel()
+            await asyncio.gather(stopping, serving, return_exceptions=True)
+            await self._stop()
+
+    async def _serve(self) -> None:
+        await asyncio.gather(self._app.start(), watch(self._app))
+
+    async def _stop(self) -> None:
+        """Faust may wait for what does not move any more; the process ends all the same."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._app.stop()
+        except TimeoutError:
+            log.warning("stopped_without_a_word")

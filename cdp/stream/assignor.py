@@ -8,13 +8,13 @@ from faust.types import TP
 from faust.types.assignor import PartitionAssignorT
 
 if TYPE_CHECKING:
-    from cdp.stream.transport import Consumer
+    from cdp.stream.drain import ChunkDrain
 
 
 class Assignor(PartitionAssignorT):  # type: ignore[misc]
-    """Every leased partition is active; there are no tables, hence no standbys or changelogs."""
+    """What a worker has is active; there are no tables, hence no standbys or changelogs."""
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: ChunkDrain) -> None:
         self._consumer = consumer
 
     def group_for_topic(self, topic: str) -> int:

@@ -1,10 +1,10 @@
-"""What the Faust transport asks of a place that keeps topics; two places implement it."""
+"""What the Faust transports ask of a place that keeps topics: our own tables, or Kafka."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from faust.types import TP
 
@@ -27,17 +27,31 @@ class BrokerLost(Exception):
     """The session with the broker, and so every lease, is gone."""
 
 
-class Broker(Protocol):
-    """Topics with dense offsets, and leases that share their partitions among workers."""
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """How Faust gets at the topics: URLs of its transport, the group's name, other settings."""
+
+    urls: tuple[str, ...] = ("cdplog://",)
+    group: str = "cdp"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Topics(Protocol):
+    """Topics with the log's dense offsets: what the drain asks for."""
+
+    driver: Driver
 
     async def start(self) -> None:
-        """Open the session that holds the leases."""
+        """Open what it takes to read."""
 
     async def stop(self) -> None:
-        """Give every lease back."""
+        """Let go of it."""
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
+
+    def hold(self, tps: Collection[TP]) -> None:
+        """These, and no others, will be fetched from now on."""
 
     async def fetch(
         self, topic: str, positions: Mapping[int, int], limit: int
@@ -50,11 +64,18 @@ class Broker(Protocol):
     def wake(self) -> None:
         """Make `wait` return."""
 
+    def flowing(self) -> bool:
+        """False while something is known to be there and does not come."""
+
     async def checkpoints(self, tps: Collection[TP]) -> dict[TP, int]:
         """The next offset to handle in each partition."""
 
     async def ends(self, tps: Collection[TP]) -> dict[TP, int]:
         """The offset that the next record appended to each partition will have."""
+
+
+class Broker(Topics, Protocol):
+    """Topics whose partitions are shared among workers by leases; Kafka has groups instead."""
 
     async def share(self, topics: Collection[str]) -> set[TP]:
         """The partitions this worker should hold, given who else is alive."""

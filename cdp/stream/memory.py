@@ -8,10 +8,13 @@ from collections.abc import Collection, Mapping
 from faust.types import TP
 
 from cdp.log.store import Record, partition_of
+from cdp.stream.broker import Driver
 
 
 class MemoryBroker:
     """Topics as lists; `append` wakes the reader, whoever handles chunks moves `committed`."""
+
+    driver = Driver()
 
     def __init__(self, partitions: int = 4) -> None:
         self._partitions = partitions
@@ -37,6 +40,13 @@ class MemoryBroker:
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
         return self._partitions
+
+    def hold(self, tps: Collection[TP]) -> None:
+        """Nothing to prepare."""
+
+    def flowing(self) -> bool:
+        """Always."""
+        return True
 
     async def fetch(
         self, topic: str, positions: Mapping[int, int], limit: int

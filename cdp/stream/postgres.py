@@ -23,7 +23,7 @@ from cdp.events import TOPICS
 from cdp.log import store
 from cdp.log.store import Record
 from cdp.stream.bell import CHANNEL, Bell
-from cdp.stream.broker import BrokerLost
+from cdp.stream.broker import BrokerLost, Driver
 
 GROUP = "group"  # NOTIFY payload, where else a topic is: who is alive has changed
 _MEMBER = 0xCD90  # advisory lock class of the member locks; leases take the ones after it
@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 class PostgresBroker:
     """One worker's view of the topics. All session work runs in the one `_session` task."""
+
+    driver = Driver()
 
     def __init__(self, database: Database, partitions: int) -> None:
         self._database = database
@@ -75,6 +77,13 @@ class PostgresBroker:
     def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
         return self._partitions
+
+    def hold(self, tps: Collection[TP]) -> None:
+        """Nothing to prepare: every fetch is a query of its own."""
+
+    def flowing(self) -> bool:
+        """Always: a fetch sees what is there."""
+        return True
 
     async def fetch(
         self, topic: str, positions: Mapping[int, int], limit: int
