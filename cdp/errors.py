@@ -4,6 +4,7 @@ CdpError
 ├── ConfigurationError      a setting is missing or wrong; says which and how to mend it
 ├── ServiceFailed           an embedded server did not start or died
 ├── StoreUnavailable        transient: the database or cache cannot answer now; try again
+│   └── KafkaUnavailable    likewise, of Kafka
 ├── Fenced                  another owner has moved the checkpoint on; this chunk is not ours
 ├── Unreadable              sealed under a key that is gone or does not fit
 └── ProblemError            what an API caller did wrong; becomes application/problem+json
@@ -31,6 +32,10 @@ class ServiceFailed(CdpError):
 
 class StoreUnavailable(CdpError):
     """The database or the cache cannot answer right now."""
+
+
+class KafkaUnavailable(StoreUnavailable):
+    """Kafka cannot answer right now."""
 
 
 class Fenced(CdpError):

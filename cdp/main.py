@@ -5,6 +5,7 @@ Each process imports what it needs: the API no Faust, the worker no FastAPI.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cdp.pipeline import Pipeline
     from cdp.replay import Progress, Replay
     from cdp.stream.agents import Agents
+    from cdp.stream.broker import Topics
     from cdp.stream.kafka.relay import Relay
     from cdp.stream.stage import Stage
 
@@ -172,12 +174,32 @@ def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:
 
 
 def agents(settings: Settings, core: Core, work: Pipeline) -> Agents:
-    """The three agents, over the log in PostgreSQL."""
+    """The three agents, over Kafka where there is one, else over the log in PostgreSQL."""
     from cdp.stream.agents import Agents
+
+    return Agents(
+        topics(settings, core), stages(core, work, settings.chunk_events), home=settings.data_dir
+    )
+
+
+def topics(settings: Settings, core: Core) -> Topics:
+    """What carries the log to the agents."""
+    if settings.kafka_url:
+        from cdp.stream.kafka.broker import KafkaBroker
+
+        return KafkaBroker(core.database, core.partitions, Cluster.of(settings.kafka_url))
     from cdp.stream.postgres import PostgresBroker
 
-    broker = PostgresBroker(core.database, core.partitions)
-    return Agents(broker, stages(core, work, settings.chunk_events), home=settings.data_dir)
+    return PostgresBroker(core.database, core.partitions)
+
+
+async def topics_are_there(settings: Settings, core: Core, stop: asyncio.Event) -> bool:
+    """Wait for Kafka, where there is one, and declare our topics; False if told to stop."""
+    if not settings.kafka_url:
+        return True
+    from cdp.stream.kafka.topics import until_declared
+
+    return await until_declared(Cluster.of(settings.kafka_url), core.partitions, stop)
 
 
 def relay(settings: Settings, core: Core) -> Relay:

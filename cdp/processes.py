@@ -44,9 +44,12 @@ async def run_worker(settings: Settings, running: Running) -> None:
     core = main.assemble(settings, running)
     try:
         async with main.pipeline(core) as pipeline:
+            stop = stop_on_signals()
+            if not await main.topics_are_there(settings, core, stop):
+                return
             agents = main.agents(settings, core, pipeline)
             tune()
-            await agents.run(stop_on_signals())
+            await agents.run(stop)
     finally:
         await core.close()
 

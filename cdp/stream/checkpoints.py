@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from cdp.db import Connection, named
 from cdp.errors import CdpError
 from cdp.log.store import Record
+
+Place: TypeAlias = tuple[str, int]  # a topic and one of its partitions
 
 _CLAIM = named(
     """
@@ -22,6 +25,8 @@ _ADVANCE = named(
      where c.topic = :topic and c.partition = u.p
     """
 )
+_POSITIONS = named("select topic, partition, next_offset from checkpoints")
+_HEADS = named("select topic, partition, next_offset from heads")
 _TRIM = named(
     """
     delete from outbox o using checkpoints c
@@ -61,6 +66,16 @@ async def advance(connection: Connection, topic: str, parts: Mapping[int, list[R
     ends = {partition: records[-1].offset + 1 for partition, records in parts.items()}
     values = {"partitions": list(ends), "offsets": list(ends.values())}
     await connection.execute(_ADVANCE, {"topic": topic, **values})
+
+
+async def positions(connection: Connection) -> dict[Place, int]:
+    """The next offset to handle in each partition."""
+    return {(t, p): offset for t, p, offset in await connection.execute(_POSITIONS)}
+
+
+async def heads(connection: Connection) -> dict[Place, int]:
+    """The offset that the next record appended to each partition will have."""
+    return {(t, p): offset for t, p, offset in await connection.execute(_HEADS)}
 
 
 async def trim(connection: Connection) -> int:

@@ -22,6 +22,7 @@ from cdp.errors import StoreUnavailable
 from cdp.events import TOPICS
 from cdp.log import store
 from cdp.log.store import Record
+from cdp.stream import checkpoints
 from cdp.stream.bell import CHANNEL, Bell
 from cdp.stream.broker import BrokerLost, Driver
 
@@ -34,8 +35,6 @@ _MEMBERS = """
        and database = (select oid from pg_database where datname = current_database())
      order by objid
 """
-_CHECKPOINTS = named("select topic, partition, next_offset from checkpoints")
-_HEADS = named("select topic, partition, next_offset from heads")
 
 log = structlog.get_logger(__name__)
 
@@ -102,13 +101,15 @@ class PostgresBroker:
 
     async def checkpoints(self, tps: Collection[TP]) -> dict[TP, int]:
         """The next offset to handle in each partition."""
-        rows = await self._database.rows(_CHECKPOINTS)
-        return {TP(t, p): offset for t, p, offset in rows if TP(t, p) in tps}
+        async with self._database.autocommit() as connection:
+            every = await checkpoints.positions(connection)
+        return {tp: every[tp] for tp in tps}
 
     async def ends(self, tps: Collection[TP]) -> dict[TP, int]:
         """The offset that the next record appended to each partition will have."""
-        rows = await self._database.rows(_HEADS)
-        return {TP(t, p): offset for t, p, offset in rows if TP(t, p) in tps}
+        async with self._database.autocommit() as connection:
+            every = await checkpoints.heads(connection)
+        return {tp: every[tp] for tp in tps}
 
     async def share(self, topics: Collection[str]) -> set[TP]:
         """Partition p belongs to the (p mod n)-th of the n live members."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.clusters import plain_url
 from tests.support.platform import Platform, running
 
 EVENTS = 50_000
@@ -27,9 +29,12 @@ VICTIMS = ("cdp api", "cdp worker", "cdp scheduler", "postgres -D")
 TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path
+@pytest.fixture(params=["postgres", "kafka"])
+def carrier(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings by which the log reaches the agents."""
+    if request.param == "postgres":
+        return {}
+    return {"CDP_KAFKA_URL": plain_url(request.getfixturevalue("kafka"))}
 
 
 class Load:
@@ -75,12 +80,14 @@ class Load:
         return answer.status_code == 200
 
 
-async def kill_at_random(platform: Platform, rng: random.Random) -> Counter[str]:
+async def kill_at_random(
+    platform: Platform, rng: random.Random, victims: Sequence[str]
+) -> Counter[str]:
     """End parts without warning, until there were enough kills; the load goes on meanwhile."""
     killed: Counter[str] = Counter()
     while sum(killed.values()) < KILLS:
         await asyncio.sleep(rng.uniform(0.2, 1.6))
-        victim = VICTIMS[len(killed)] if len(killed) < len(VICTIMS) else rng.choice(VICTIMS)
+        victim = victims[len(killed)] if len(killed) < len(victims) else rng.choice(victims)
         assert platform.alive(), platform.log()
         found = platform.processes(victim)
         if found:
@@ -89,19 +96,22 @@ async def kill_at_random(platform: Platform, rng: random.Random) -> Counter[str]
     return killed
 
 
-async def test_kill_dash_nine_at_random_moments_loses_and_doubles_nothing(home: Path) -> None:
+async def test_kill_dash_nine_at_random_moments_loses_and_doubles_nothing(
+    tmp_path: Path, carrier: dict[str, str]
+) -> None:
+    victims = (*VICTIMS, "cdp relay") if carrier else VICTIMS
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
-    with running(home) as platform:
+    with running(tmp_path, **carrier) as platform:
         load = Load(platform, seed)
         buyers = {"event": "Tick", "count": {"gte": EVENTS // PEOPLE}, "within": "1d"}
         platform.put("/segments/busy", {"name": "Busy", "where": buyers})
         sending = asyncio.create_task(load.run())
         async with asyncio.timeout(300):
-            killed = await kill_at_random(platform, random.Random(seed))
+            killed = await kill_at_random(platform, random.Random(seed), victims)
             assert not sending.done(), "the last kills hit an idle platform"
             await sending
-        assert len(killed) == len(VICTIMS), killed
+        assert len(killed) == len(victims), killed
         await asyncio.to_thread(platform.wait_quiet, 240)
         status = platform.status()
         assert (status["events"], status["parked"]) == (EVENTS, 0)

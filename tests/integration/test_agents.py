@@ -9,81 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from cdp.db import Database, named
+from cdp.db import named
 from cdp.errors import CdpError, StoreUnavailable
 from cdp.events import DELIVERIES, TOUCHED
 from cdp.instance import Running
 from cdp.log import store
-from cdp.log.store import Message, Record
+from cdp.log.store import Record
 from cdp.stream import checkpoints
-from cdp.stream.agents import Agents
 from cdp.stream.broker import Chunk
-from cdp.stream.postgres import PostgresBroker
-from cdp.stream.stage import Handle, Stage, Unit
+from cdp.stream.stage import Handle, Unit
+from tests.support.clusters import corner
+from tests.support.noting import MOST, Log, log_on, note, working
 from tests.support.stores import PARTITIONS
 
-_SEEN = named("create table seen (value bytea)")
-_NOTE = named("insert into seen select unnest(cast(:values as bytea[]))")
-MOST = 50  # records in a chunk
 
-
-class Log:
-    """A topic to be consumed, and what handlers noted in the database while handling it."""
-
-    def __init__(self, database: Database, home: Path) -> None:
-        self.database = database
-        self.home = home
-
-    async def put(self, count: int, start: int = 0) -> None:
-        keys = [str(number % 97).encode() for number in range(start, start + count)]
-        messages = [
-            Message(TOUCHED, key, str(number).encode())
-            for number, key in enumerate(keys, start=start)
-        ]
-        async with self.database.transaction() as connection:
-            await store.emit(connection, messages, PARTITIONS)
-
-    async def seen(self) -> Counter[int]:
-        return Counter(int(row[0]) for row in await self.database.rows(named("select * from seen")))
-
-    async def lag(self) -> int:
-        async with self.database.transaction() as connection:
-            return (await checkpoints.lag(connection))[TOUCHED]
-
-    async def until_drained(self, seconds: float = 20) -> None:
-        async with asyncio.timeout(seconds):
-            while await self.lag():
-                await asyncio.sleep(0.02)
-
-    def stage(self, handle: Handle) -> Stage:
-        return Stage(TOUCHED, handle, self.database, PARTITIONS, MOST)
-
-    def agents(self, handle: Handle) -> Agents:
-        broker = PostgresBroker(self.database, PARTITIONS)
-        return Agents(broker, [self.stage(handle)], home=self.home)
-
-
-async def note(unit: Unit, records: Sequence[Record]) -> None:
-    await unit.connection.execute(_NOTE, {"values": [record.value for record in records]})
-
-
-@pytest.fixture
-async def log(running: Running, tmp_path: Path) -> AsyncIterator[Log]:
-    database = Database(running.database_url)
-    await database.rows(_SEEN)
-    yield Log(database, tmp_path)
-    await database.close()
+@pytest.fixture(params=["postgres", "kafka"])
+async def log(
+    request: pytest.FixtureRequest, running: Running, tmp_path: Path
+) -> AsyncIterator[Log]:
+    """The topic as our own tables carry it, and as Kafka does."""
+    cluster = corner(request.getfixturevalue("kafka")) if request.param == "kafka" else None
+    async with log_on(running, tmp_path, cluster) as made:
+        yield made
 
 
 async def test_every_record_is_handled_once(log: Log) -> None:
     await log.put(1000)
-    stop = asyncio.Event()
-    run = asyncio.create_task(log.agents(note).run(stop))
-    await log.until_drained()
-    await log.put(500, start=1000)
-    await log.until_drained()
-    stop.set()
-    await run
+    async with working(log, note):
+        await log.until_drained()
+        await log.put(500, start=1000)
+        await log.until_drained()
     assert await log.seen() == Counter(range(1500))
 
 
@@ -95,11 +50,8 @@ async def test_an_agent_is_handed_no_more_than_twice_what_it_likes(log: Log) -> 
         await note(unit, records)
 
     await log.put(1000)
-    stop = asyncio.Event()
-    run = asyncio.create_task(log.agents(handle).run(stop))
-    await log.until_drained()
-    stop.set()
-    await run
+    async with working(log, handle):
+        await log.until_drained()
     assert sum(sizes) == 1000
     assert MOST <= max(sizes) <= 2 * MOST
 
@@ -226,13 +178,6 @@ async def test_the_outbox_is_trimmed_behind_its_consumers(log: Log) -> None:
     await log.put(5, start=50)
     async with log.database.transaction() as connection:
         assert await checkpoints.trim(connection) == 50
-    await run_until_empty(log)
+    async with working(log, note):
+        await log.until_drained()
     assert await log.seen() == Counter(range(55))
-
-
-async def run_until_empty(log: Log) -> None:
-    stop = asyncio.Event()
-    run = asyncio.create_task(log.agents(note).run(stop))
-    await log.until_drained()
-    stop.set()
-    await run

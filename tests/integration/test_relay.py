@@ -15,6 +15,7 @@ from cdp.events import TOUCHED
 from cdp.instance import Running
 from cdp.log import store
 from cdp.log.store import Message
+from cdp.stream import checkpoints
 from cdp.stream.kafka import published
 from cdp.stream.kafka.relay import Relay
 from tests.support.clusters import corner, secured_url
@@ -45,7 +46,7 @@ class Outbox:
             while True:
                 async with self.database.transaction() as connection:
                     noted = await published.read(connection)
-                    ends = await published.heads(connection)
+                    ends = await checkpoints.heads(connection)
                 if noted and all(ends[tp] == offset for tp, offset in noted.items()):
                     return
                 await asyncio.sleep(0.05)
@@ -56,8 +57,8 @@ class Outbox:
 
     async def ends(self) -> dict[int, int]:
         async with self.database.transaction() as connection:
-            heads = await published.heads(connection)
-        return {tp.partition: end for tp, end in heads.items() if tp.topic == TOUCHED}
+            heads = await checkpoints.heads(connection)
+        return {partition: end for (topic, partition), end in heads.items() if topic == TOUCHED}
 
     async def dense(self) -> dict[int, list[int]]:
         return {partition: list(range(end)) for partition, end in (await self.ends()).items()}

@@ -38,7 +38,7 @@ async def everything_on(cluster: Cluster, topic: str) -> dict[int, list[tuple[in
         bounds = await reader.bounds(tps)
         found: dict[int, list[Any]] = {tp.partition: [] for tp in tps}
         for tp, (first, end) in bounds.items():
-            await reader.seek(tp, first)
+            await reader.seek({tp: first})
             while len(found[tp.partition]) < end - first:
                 for batch in (await reader.take([tp], 5.0, 500)).values():
                     found[tp.partition] += batch

@@ -11,7 +11,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp.stream.kafka.locating import last_offset, locate
+from cdp.stream.kafka.locating import lasts, locate
 
 HERE = TP("events", 3)
 
@@ -31,8 +31,8 @@ class Shelf:
     async def bounds(self, tps: Collection[TP]) -> dict[TP, tuple[int, int]]:
         return {HERE: self.ends}
 
-    async def seek(self, tp: TP, offset: int) -> None:
-        self.at = offset
+    async def seek(self, offsets: Mapping[TP, int]) -> None:
+        self.at = offsets[HERE]
 
     async def take(self, tps: Collection[TP], timeout: float, most: int) -> Mapping[TP, list[Any]]:
         found = [each for each in self.found if each.offset >= self.at][:most]
@@ -58,13 +58,17 @@ def shelves(draw: st.DrawFn) -> list[int]:
     return offsets
 
 
+async def located(shelf: Shelf, position: int) -> int:
+    return (await locate(shelf, {HERE: position}))[HERE].low
+
+
 @given(shelves(), st.integers(0, 120), st.integers(0, 40), st.integers(0, 1000))
 def test_whoever_reads_from_there_misses_nothing(
     offsets: list[int], position: int, cut: int, first: int
 ) -> None:
     kept = offsets[cut:]
     shelf = Shelf(list(kept), first)
-    at = asyncio.run(locate(shelf, HERE, position, shelf.ends)) - first
+    at = asyncio.run(located(shelf, position)) - first
     assert 0 <= at <= len(kept)
     expected = position
     for offset in kept[at:]:
@@ -79,17 +83,18 @@ def test_where_nothing_was_published_twice_two_looks_are_enough() -> None:
     looks = []
     plain = shelf.seek
 
-    async def seek(tp: TP, offset: int) -> None:
-        looks.append(offset)
-        await plain(tp, offset)
+    async def seek(offsets: Mapping[TP, int]) -> None:
+        looks.append(offsets[HERE])
+        await plain(offsets)
 
     shelf.seek = seek  # type: ignore[method-assign]
-    assert asyncio.run(locate(shelf, HERE, 12_345, shelf.ends)) == 2345 + 7
+    assert asyncio.run(located(shelf, 12_345)) == 2345 + 7
     assert len(looks) == 2
 
 
 def test_the_newest_of_ours_is_found_behind_what_is_not() -> None:
     shelf = Shelf([4, 5, None, None])
-    assert asyncio.run(last_offset(shelf, HERE, shelf.ends)) == 5
-    assert asyncio.run(last_offset(Shelf([]), HERE, (9, 9))) == -1
-    assert asyncio.run(locate(shelf, HERE, 5, shelf.ends)) <= 1
+    assert asyncio.run(lasts(shelf, [HERE])) == {HERE: 5}
+    assert asyncio.run(lasts(Shelf([], 9), [HERE])) == {HERE: -1}
+    assert asyncio.run(located(shelf, 5)) <= 1
+    assert asyncio.run(located(shelf, 6)) >= 2

@@ -1,4 +1,4 @@
-"""Where on Kafka a position of the log is.
+"""Where on Kafka positions of the log are.
 
 Along a partition on Kafka the log's offsets rise by one, or fall back where something was
 published again. So whoever starts at or before a position meets it, and bisecting holds.
@@ -7,58 +7,103 @@ published again. So whoever starts at or before a position meets it, and bisecti
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from faust.types import TP
 
-from cdp.errors import StoreUnavailable
+from cdp.cluster import Cluster
+from cdp.errors import ConfigurationError, KafkaUnavailable
 from cdp.stream.kafka.reader import Reader
 from cdp.stream.kafka.records import offset_of
 
-_PROBE_SECONDS = 10.0
-_SHORT_PROBE = 1.0
+_PATIENCE_SECONDS = 10.0
+_TAKE_SECONDS = 1.0
+_BEYOND = 1 << 62  # every offset
 _GUESSES = 4  # by distance; then halves
 
 
-async def last_offset(reader: Reader, tp: TP, bounds: tuple[int, int]) -> int:
-    """The log's offset of the newest record on Kafka; -1 if there is none of ours."""
-    first, end = bounds
-    while end > first:
-        offset = offset_of(await _probe(reader, tp, end - 1))
-        if offset is not None:
-            return offset
-        end -= 1  # somebody else's
-    return -1
+@dataclass(slots=True)
+class Search:
+    """For where to read from on Kafka so that nothing at or after the log's `position` is missed.
 
-
-async def locate(reader: Reader, tp: TP, position: int, bounds: tuple[int, int]) -> int:
-    """Kafka's offset to read from so that nothing at or after the log's `position` is missed.
-
-    The first that is kept, if the position is older; the end, if it is yet to come.
+    It ends at `low`: the first offset that is kept, if the position is older than that; the end,
+    if it is yet to come. `last` is the log's offset of the newest record, -1 if there is none.
     """
-    low, high = bounds
-    at, guesses = high - 1, 0
-    while low < high:
-        found = await _probe(reader, tp, min(max(at, low), high - 1))
+
+    position: int
+    low: int
+    high: int
+    last: int = -1
+    look: int | None = None  # Kafka's offset to look at next; None when the search is over
+    _looks: int = 0
+
+    def __post_init__(self) -> None:
+        self.look = self.high - 1 if self.low < self.high else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether Kafka has nothing from the position on."""
+        return self.last < self.position
+
+    def saw(self, found: Any) -> None:
+        """What the first record at or after `look` is."""
         offset = offset_of(found)
-        if offset == position:
-            return int(found.offset)
-        if offset is None or offset > position:
-            high = min(found.offset, high - 1)
+        self._looks += 1
+        if self.last < 0 and offset is not None:
+            self.last = offset
+        if offset == self.position:
+            self.low = self.high = found.offset
+        elif offset is None or offset > self.position:
+            self.high = max(self.low, min(found.offset, self.high - 1))
+        elif offset == self.last:
+            self.low = self.high
         else:
-            low = found.offset + 1
-        guesses += 1
-        by_distance = offset is not None and guesses <= _GUESSES
-        at = found.offset + position - offset if by_distance else (low + high) // 2
-    return low
+            self.low = found.offset + 1
+        self.look = None if self.low >= self.high else self._next(found.offset, offset)
+
+    def _next(self, at: int, offset: int | None) -> int:
+        if self.last < 0:
+            return self.high - 1  # the newest of ours comes before what is not
+        if offset is None or self._looks > _GUESSES:
+            return (self.low + self.high) // 2
+        return min(max(at + self.position - offset, self.low), self.high - 1)
 
 
-async def _probe(reader: Reader, tp: TP, offset: int) -> Any:
-    """The first record at or after Kafka's `offset`."""
-    await reader.seek(tp, offset)
-    deadline = time.monotonic() + _PROBE_SECONDS
-    while time.monotonic() < deadline:
-        found = await reader.take([tp], _SHORT_PROBE, 1)
-        if tp in found:
-            return found[tp][0]
-    raise StoreUnavailable(f"Kafka gives no record of {tp.topic}/{tp.partition} at {offset}")
+async def locate(reader: Reader, positions: Mapping[TP, int]) -> dict[TP, Search]:
+    """Search for these positions, in all partitions at the same time."""
+    bounds = await reader.bounds(positions)
+    searches = {tp: Search(positions[tp], *bounds[tp]) for tp in positions}
+    while looks := {tp: each.look for tp, each in searches.items() if each.look is not None}:
+        for tp, found in (await _first_records(reader, looks)).items():
+            searches[tp].saw(found)
+    return searches
+
+
+async def lasts(reader: Reader, tps: Collection[TP]) -> dict[TP, int]:
+    """The log's offset of the newest record of each partition, -1 if there is none of ours."""
+    found = await locate(reader, dict.fromkeys(tps, _BEYOND))
+    return {tp: each.last for tp, each in found.items()}
+
+
+async def _first_records(reader: Reader, offsets: Mapping[TP, int]) -> dict[TP, Any]:
+    """Of each partition the first record at or after that Kafka offset."""
+    await reader.seek(offsets)
+    found: dict[TP, Any] = {}
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while missing := offsets.keys() - found.keys():
+        if time.monotonic() > deadline:
+            raise KafkaUnavailable(f"Kafka gives no records of {sorted(missing)}")
+        for tp, records in (await reader.take(missing, _TAKE_SECONDS, len(missing))).items():
+            found[tp] = records[0]
+    return found
+
+
+def must_be_behind(cluster: Cluster, tp: TP, last: int, head: int) -> None:
+    """Raise ConfigurationError if Kafka has what the log has not: it is not this log's topic."""
+    if last >= head:
+        raise ConfigurationError(
+            f"the Kafka topic {cluster.name(tp.topic)} is ahead of the log: it belongs to another "
+            "platform, or the database is an older copy; set another prefix in CDP_KAFKA_URL"
+        )

@@ -27,7 +27,6 @@ _MOVE = named(
      where p.topic = :topic and p.partition = u.p
     """
 )
-_HEADS = named("select topic, partition, next_offset from heads")
 
 
 async def begin(connection: Connection) -> None:
@@ -44,8 +43,3 @@ async def move(connection: Connection, topic: str, offsets: Mapping[int, int]) -
     """Everything below these offsets is on Kafka."""
     values = {"partitions": list(offsets), "offsets": list(offsets.values())}
     await connection.execute(_MOVE, {"topic": topic, **values})
-
-
-async def heads(connection: Connection) -> dict[TP, int]:
-    """The offset that the next record of each partition will have."""
-    return {TP(t, p): offset for t, p, offset in await connection.execute(_HEADS)}

@@ -18,14 +18,15 @@ from faust.types import TP
 
 from cdp.cluster import Cluster
 from cdp.db import Database
-from cdp.errors import ConfigurationError, StoreUnavailable
+from cdp.errors import StoreUnavailable
 from cdp.events import TOPICS
 from cdp.leading import RELAY, leading
 from cdp.log import store
 from cdp.log.store import Record
+from cdp.stream import checkpoints
 from cdp.stream.bell import Bell
 from cdp.stream.kafka import published, records
-from cdp.stream.kafka.locating import last_offset
+from cdp.stream.kafka.locating import lasts, must_be_behind
 from cdp.stream.kafka.reader import Alone
 from cdp.stream.kafka.topics import connection, translated, until_declared
 
@@ -107,14 +108,14 @@ class Relay:
         reader = Alone(self.cluster, self.partitions)
         await reader.start()
         try:
-            bounds = await reader.bounds([TP(t, p) for t in TOPICS for p in range(self.partitions)])
-            lasts = {tp: await last_offset(reader, tp, each) for tp, each in bounds.items()}
+            everywhere = [TP(topic, p) for topic in TOPICS for p in range(self.partitions)]
+            newest = await lasts(reader, everywhere)
         finally:
             await reader.stop()
         async with self.database.transaction() as connection:
             noted = await published.read(connection)
-            ends = await published.heads(connection)
-        for tp, last in lasts.items():
+            ends = await checkpoints.heads(connection)
+        for tp, last in newest.items():
             must_be_behind(self.cluster, tp, last, ends[tp])
             self._positions[tp] = max(noted[tp], last + 1)
 
@@ -162,12 +163,3 @@ class Relay:
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
-
-
-def must_be_behind(cluster: Cluster, tp: TP, last: int, head: int) -> None:
-    """Raise ConfigurationError if Kafka has what the log has not: it is not this log's topic."""
-    if last >= head:
-        raise ConfigurationError(
-            f"the Kafka topic {cluster.name(tp.topic)} is ahead of the log: it belongs to another "
-            "platform, or the database is an older copy; set another prefix in CDP_KAFKA_URL"
-        )

@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from cdp.cluster import Cluster
-from cdp.errors import ConfigurationError, StoreUnavailable
+from cdp.errors import ConfigurationError, KafkaUnavailable, StoreUnavailable
 from cdp.events import DELIVERIES, EVENTS, TOUCHED
 
 _HOUR = 3_600_000  # milliseconds
@@ -97,7 +97,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Declared], replicatio
         if code not in {0, TopicAlreadyExistsError.errno}:  # another process may have been faster
             error = for_code(code)
             if error.retriable:
-                raise StoreUnavailable(f"Kafka: {error.__name__}")
+                raise KafkaUnavailable(f"Kafka: {error.__name__}")
             raise ConfigurationError(f"Kafka does not create {name}: {error.__name__} {reason}")
 
 
@@ -114,11 +114,11 @@ async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Turn what Kafka's client raises into StoreUnavailable: its errors pass, or end a worker."""
+    """Turn what Kafka's client raises into KafkaUnavailable: its errors pass, or end a worker."""
     try:
         yield
     except (KafkaError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Kafka: {type(error).__name__}") from error
+        raise KafkaUnavailable(f"Kafka: {type(error).__name__}") from error
 
 
 def connection(cluster: Cluster) -> dict[str, Any]:
