@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import figures
+from bench.carriers import carriers
 from bench.identity import identity
 from bench.linkage import linkage
 from bench.matching import matching
@@ -71,6 +72,7 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "identity": identity,
         "matching": matching,
         "linkage": linkage,
+        "carriers": carriers,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

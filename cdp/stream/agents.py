@@ -13,7 +13,7 @@ from faust.serializers import codecs
 
 from cdp.stream.broker import Chunk, Topics
 from cdp.stream.stage import Stage
-from cdp.stream.watchdog import watch
+from cdp.stream.watchdog import STALL_SECONDS, watch
 
 STOP_SECONDS = 6.0
 
@@ -36,7 +36,15 @@ codecs.register("chunk", _AsIs())
 class Agents:
     """Runs stages as Faust agents until told to stop, or until one fails for good."""
 
-    def __init__(self, topics: Topics, stages: Sequence[Stage], *, home: Path) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        stages: Sequence[Stage],
+        *,
+        home: Path,
+        patience: float = STALL_SECONDS,
+    ) -> None:
+        self._patience = patience
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._app = faust.App(
             topics.driver.group,
@@ -88,7 +96,7 @@ class Agents:
             await self._stop()
 
     async def _serve(self) -> None:
-        await asyncio.gather(self._app.start(), watch(self._app))
+        await asyncio.gather(self._app.start(), watch(self._app, self._patience))
 
     async def _stop(self) -> None:
         """Faust may wait for what does not move any more; the process ends all the same."""

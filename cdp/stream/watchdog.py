@@ -16,7 +16,7 @@ class Stalled(CdpError):
     """The consumer has not fetched for too long, or Faust has given up on it."""
 
 
-async def watch(app: Any, patience: float = STALL_SECONDS, every: float = LOOK_SECONDS) -> NoReturn:
+async def watch(app: Any, patience: float, every: float = LOOK_SECONDS) -> NoReturn:
     """Never returns; raises Stalled when the app's consumer shows no sign of life."""
     while True:
         await asyncio.sleep(every)

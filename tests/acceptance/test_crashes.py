@@ -34,7 +34,7 @@ def carrier(request: pytest.FixtureRequest) -> dict[str, str]:
     """Settings by which the log reaches the agents."""
     if request.param == "postgres":
         return {}
-    return {"CDP_KAFKA_URL": plain_url(request.getfixturevalue("kafka"))}
+    return {"CDP_KAFKA_URL": plain_url(request.getfixturevalue("kafka")), "CDP_WORKERS": "2"}
 
 
 class Load:

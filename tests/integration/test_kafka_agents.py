@@ -6,11 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from faust.types import TP
 
 from cdp.cluster import Cluster
 from cdp.db import Database, named
@@ -18,7 +20,10 @@ from cdp.errors import CdpError, ConfigurationError
 from cdp.events import TOUCHED
 from cdp.instance import Running
 from cdp.stream import checkpoints
-from cdp.stream.kafka import published, topics
+from cdp.stream.agents import Agents
+from cdp.stream.kafka import locating, published, topics
+from cdp.stream.kafka.transport import Thread
+from cdp.stream.watchdog import Stalled
 from tests.support.clusters import corner, secured_url
 from tests.support.kafka import Kafka
 from tests.support.noting import Log, log_on, note, working
@@ -101,6 +106,24 @@ async def test_agents_on_a_secured_cluster(running: Running, tmp_path: Path, kaf
         async with working(log, note):
             await log.until_drained(30)
         assert await log.seen() == Counter(range(500))
+
+
+async def test_a_worker_whose_consumer_stalls_is_ended(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(self: Thread, tps: object, timeout: float, most: int) -> dict[TP, list[Any]]:
+        await asyncio.sleep(timeout)
+        return {}
+
+    await log.put(100)
+    await until_published(log.database)
+    monkeypatch.setattr(Thread, "take", nothing)
+    monkeypatch.setattr(locating, "_PATIENCE_SECONDS", 0.5)
+    agents = Agents(log.topics(), [log.stage(note)], home=log.home, patience=2.0)
+    with pytest.raises(Stalled):
+        async with asyncio.timeout(60):
+            await agents.run(asyncio.Event())
+    assert await log.lag() == 100
 
 
 async def test_a_topic_ahead_of_the_log_ends_the_worker(

@@ -29,5 +29,5 @@ async def test_a_silent_consumer_ends_its_worker() -> None:
 
 async def test_what_faust_gave_up_on_ends_it_too() -> None:
     with pytest.raises(Stalled, match="ValueError") as caught:
-        await watch(app(crash=ValueError("join failed")), every=0.001)
+        await watch(app(crash=ValueError("join failed")), patience=60.0, every=0.001)
     assert isinstance(caught.value.__cause__, ValueError)

@@ -108,8 +108,8 @@ class KafkaBroker:
         self._rung.set()
 
     def flowing(self) -> bool:
-        """False while something was published and does not come."""
-        return self._pump is None or not self._pump.owing
+        """False while something was published and does not come, or the pump stands still."""
+        return self._pump is None or self._pump.flowing()
 
     async def checkpoints(self, tps: Collection[TP]) -> dict[TP, int]:
         """The next offset to handle in each partition."""

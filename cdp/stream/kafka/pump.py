@@ -30,6 +30,7 @@ TAKE_SECONDS = 0.25
 SHORT_TAKE_SECONDS = 0.02  # while others are full, and may want more at any moment
 OWED_SECONDS = 2.0  # how long what was published may be on its way
 _RETRY_SECONDS = 1.0
+_LONGEST_TURN_SECONDS = 30.0
 _REVOKED_SECONDS = 0.05  # until the group has settled
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ class Pump:
         self.lines: dict[TP, Line] = {}
         self.room = asyncio.Event()
         self.owing = False
+        self.turned = time.monotonic()
         self._database = database
         self._cluster = cluster
         self._reader = reader
@@ -54,6 +56,7 @@ class Pump:
     async def run(self) -> None:
         """For ever; raises what no waiting will mend."""
         while True:
+            self.turned = time.monotonic()
             try:
                 await self._turn()
             except NotOurs:
@@ -62,6 +65,10 @@ class Pump:
                 self.owing |= isinstance(error, KafkaUnavailable)
                 log.warning("cannot_read_kafka", error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
+
+    def flowing(self) -> bool:
+        """False while something was published and does not come, or nothing moves here at all."""
+        return not self.owing and time.monotonic() - self.turned < _LONGEST_TURN_SECONDS
 
     async def _turn(self) -> None:
         astray = {tp: x for tp, x in self.lines.items() if not (x.aimed or x.ready)}
