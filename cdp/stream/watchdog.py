@@ -17,11 +17,13 @@ class Stalled(CdpError):
 
 
 async def watch(app: Any, patience: float, every: float = LOOK_SECONDS) -> NoReturn:
-    """Never returns; raises Stalled when the app's consumer shows no sign of life."""
+    """Raises Stalled when the app's consumer shows no sign of life, or our own error it died of."""
     while True:
         await asyncio.sleep(every)
         if app.crashed:
             reason = app.crash_reason
+            if isinstance(reason, CdpError):
+                raise reason
             raise Stalled(f"Faust has given up: {type(reason).__name__}") from reason
         silent = time.monotonic() - app.consumer.seen_alive
         if silent > patience:

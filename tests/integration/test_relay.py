@@ -131,8 +131,9 @@ async def test_kafka_may_be_killed_meanwhile(outbox: Outbox, kafka: Kafka) -> No
         assert all(after - before <= 1 for before, after in itertools.pairwise(found)), "a gap"
 
 
-async def test_a_topic_that_is_ahead_of_the_log_is_not_this_logs(
-    outbox: Outbox, running: Running
+@pytest.mark.parametrize("since", [0, 700])
+async def test_after_an_older_copy_was_restored_the_topic_is_not_this_logs(
+    outbox: Outbox, since: int
 ) -> None:
     await outbox.grow(500)
     async with relaying(outbox.database, outbox.cluster):
@@ -140,6 +141,7 @@ async def test_a_topic_that_is_ahead_of_the_log_is_not_this_logs(
     await outbox.database.rows(named("delete from outbox"))
     await outbox.database.rows(named("update heads set next_offset = 0"))
     await outbox.database.rows(_FORGET)
-    with pytest.raises(ConfigurationError, match="ahead of the log"):
+    await outbox.grow(since)
+    with pytest.raises(ConfigurationError, match="not this log's"):
         async with asyncio.timeout(30):
             await Relay(outbox.database, PARTITIONS, outbox.cluster).run(asyncio.Event())

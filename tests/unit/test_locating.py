@@ -11,7 +11,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdp.stream.kafka.locating import lasts, locate
+from cdp.stream.kafka.locating import locate, newest
 
 HERE = TP("events", 3)
 
@@ -41,7 +41,7 @@ class Shelf:
 
 def _found(offset: int, position: int | None) -> SimpleNamespace:
     headers = [] if position is None else [("position", b"3/%d" % position)]
-    return SimpleNamespace(offset=offset, partition=3, headers=headers)
+    return SimpleNamespace(offset=offset, partition=3, headers=headers, key=b"", value=b"")
 
 
 @st.composite
@@ -94,7 +94,7 @@ def test_where_nothing_was_published_twice_two_looks_are_enough() -> None:
 
 def test_the_newest_of_ours_is_found_behind_what_is_not() -> None:
     shelf = Shelf([4, 5, None, None])
-    assert asyncio.run(lasts(shelf, [HERE])) == {HERE: 5}
-    assert asyncio.run(lasts(Shelf([], 9), [HERE])) == {HERE: -1}
+    assert asyncio.run(newest(shelf, [HERE]))[HERE].offset == 5
+    assert asyncio.run(newest(Shelf([], 9), [HERE])) == {}
     assert asyncio.run(located(shelf, 5)) <= 1
     assert asyncio.run(located(shelf, 6)) >= 2

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from cdp.errors import ConfigurationError
 from cdp.stream.watchdog import Stalled, watch
 
 
@@ -31,3 +32,8 @@ async def test_what_faust_gave_up_on_ends_it_too() -> None:
     with pytest.raises(Stalled, match="ValueError") as caught:
         await watch(app(crash=ValueError("join failed")), patience=60.0, every=0.001)
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+async def test_an_error_of_ours_is_told_as_it_is() -> None:
+    with pytest.raises(ConfigurationError, match="the wrong topic"):
+        await watch(app(crash=ConfigurationError("the wrong topic")), patience=60.0, every=0.001)

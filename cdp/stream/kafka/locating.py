@@ -13,10 +13,10 @@ from typing import Any
 
 from faust.types import TP
 
-from cdp.cluster import Cluster
-from cdp.errors import ConfigurationError, KafkaUnavailable
+from cdp.errors import KafkaUnavailable
+from cdp.log.store import Record
 from cdp.stream.kafka.reader import Reader
-from cdp.stream.kafka.records import offset_of
+from cdp.stream.kafka.records import offset_of, record_of
 
 _PATIENCE_SECONDS = 10.0
 _TAKE_SECONDS = 1.0
@@ -29,13 +29,13 @@ class Search:
     """For where to read from on Kafka so that nothing at or after the log's `position` is missed.
 
     It ends at `low`: the first offset that is kept, if the position is older than that; the end,
-    if it is yet to come. `last` is the log's offset of the newest record, -1 if there is none.
+    if it is yet to come. `newest` is what comes last on Kafka of ours.
     """
 
     position: int
     low: int
     high: int
-    last: int = -1
+    newest: Record | None = None
     look: int | None = None  # Kafka's offset to look at next; None when the search is over
     _looks: int = 0
 
@@ -45,26 +45,26 @@ class Search:
     @property
     def ended(self) -> bool:
         """Whether Kafka has nothing from the position on."""
-        return self.last < self.position
+        return self.newest is None or self.newest.offset < self.position
 
     def saw(self, found: Any) -> None:
         """What the first record at or after `look` is."""
         offset = offset_of(found)
         self._looks += 1
-        if self.last < 0 and offset is not None:
-            self.last = offset
+        if self.newest is None and offset is not None:
+            self.newest = record_of(found, offset)
         if offset == self.position:
             self.low = self.high = found.offset
         elif offset is None or offset > self.position:
             self.high = max(self.low, min(found.offset, self.high - 1))
-        elif offset == self.last:
+        elif self.ended:
             self.low = self.high
         else:
             self.low = found.offset + 1
         self.look = None if self.low >= self.high else self._next(found.offset, offset)
 
     def _next(self, at: int, offset: int | None) -> int:
-        if self.last < 0:
+        if self.newest is None:
             return self.high - 1  # the newest of ours comes before what is not
         if offset is None or self._looks > _GUESSES:
             return (self.low + self.high) // 2
@@ -81,10 +81,10 @@ async def locate(reader: Reader, positions: Mapping[TP, int]) -> dict[TP, Search
     return searches
 
 
-async def lasts(reader: Reader, tps: Collection[TP]) -> dict[TP, int]:
-    """The log's offset of the newest record of each partition, -1 if there is none of ours."""
+async def newest(reader: Reader, tps: Collection[TP]) -> dict[TP, Record]:
+    """The newest record of each partition that has any of ours."""
     found = await locate(reader, dict.fromkeys(tps, _BEYOND))
-    return {tp: each.last for tp, each in found.items()}
+    return {tp: each.newest for tp, each in found.items() if each.newest is not None}
 
 
 async def _first_records(reader: Reader, offsets: Mapping[TP, int]) -> dict[TP, Any]:
@@ -98,12 +98,3 @@ async def _first_records(reader: Reader, offsets: Mapping[TP, int]) -> dict[TP, 
         for tp, records in (await reader.take(missing, _TAKE_SECONDS, len(missing))).items():
             found[tp] = records[0]
     return found
-
-
-def must_be_behind(cluster: Cluster, tp: TP, last: int, head: int) -> None:
-    """Raise ConfigurationError if Kafka has what the log has not: it is not this log's topic."""
-    if last >= head:
-        raise ConfigurationError(
-            f"the Kafka topic {cluster.name(tp.topic)} is ahead of the log: it belongs to another "
-            "platform, or the database is an older copy; set another prefix in CDP_KAFKA_URL"
-        )

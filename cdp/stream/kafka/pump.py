@@ -19,10 +19,10 @@ from cdp.cluster import Cluster
 from cdp.db import Database
 from cdp.errors import KafkaUnavailable, StoreUnavailable
 from cdp.log import store
-from cdp.stream import checkpoints
 from cdp.stream.kafka import published
+from cdp.stream.kafka.belonging import must_be_ours
 from cdp.stream.kafka.line import Line
-from cdp.stream.kafka.locating import locate, must_be_behind
+from cdp.stream.kafka.locating import locate
 from cdp.stream.kafka.reader import NotOurs, Reader
 
 AT_HAND = 2000  # records of a partition
@@ -109,9 +109,8 @@ class Pump:
         noted = await self._noted()
         searches = await locate(self._reader, {tp: line.next for tp, line in lines.items()})
         async with self._database.transaction() as connection:
-            heads = await checkpoints.heads(connection)
-        for tp, search in searches.items():
-            must_be_behind(self._cluster, tp, search.last, heads[tp])
+            newest = {tp: each.newest for tp, each in searches.items() if each.newest}
+            await must_be_ours(connection, self._cluster, newest)
         gone = {tp for tp, each in searches.items() if each.ended and each.position < noted[tp]}
         await self._reader.seek({tp: searches[tp].low for tp in searches.keys() - gone})
         for tp, line in lines.items():

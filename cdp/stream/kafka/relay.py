@@ -23,10 +23,10 @@ from cdp.events import TOPICS
 from cdp.leading import RELAY, leading
 from cdp.log import store
 from cdp.log.store import Record
-from cdp.stream import checkpoints
 from cdp.stream.bell import Bell
 from cdp.stream.kafka import published, records
-from cdp.stream.kafka.locating import lasts, must_be_behind
+from cdp.stream.kafka.belonging import must_be_ours
+from cdp.stream.kafka.locating import newest
 from cdp.stream.kafka.reader import Alone
 from cdp.stream.kafka.topics import connection, translated, until_declared
 
@@ -94,9 +94,9 @@ class Relay:
             acks="all",
             max_batch_size=BATCH_BYTES,
         )
-        with translated():
-            await producer.start()
         try:
+            with translated():
+                await producer.start()
             yield producer
         finally:
             await producer.stop()
@@ -106,18 +106,17 @@ class Relay:
         async with self.database.transaction() as connection:
             await published.begin(connection)
         reader = Alone(self.cluster, self.partitions)
-        await reader.start()
         try:
+            await reader.start()
             everywhere = [TP(topic, p) for topic in TOPICS for p in range(self.partitions)]
-            newest = await lasts(reader, everywhere)
+            found = await newest(reader, everywhere)
         finally:
             await reader.stop()
         async with self.database.transaction() as connection:
-            noted = await published.read(connection)
-            ends = await checkpoints.heads(connection)
-        for tp, last in newest.items():
-            must_be_behind(self.cluster, tp, last, ends[tp])
-            self._positions[tp] = max(noted[tp], last + 1)
+            await must_be_ours(connection, self.cluster, found)
+            self._positions = await published.read(connection)
+        for tp, record in found.items():
+            self._positions[tp] = max(self._positions[tp], record.offset + 1)
 
     async def _round(self, producer: AIOKafkaProducer) -> bool:
         """Publish what there is of every topic, up to a batch a partition; False if nothing."""
