@@ -36,7 +36,7 @@ async def standings(
     undecided = standing(purposes, [])
     stands: dict[ProfileId, Mapping[str, Standing]] = {}
     for person, nodes in people.items():
-        taken = [d for node in nodes for d in (*known.get(node, ()), *(tail or {}).get(node, ()))]
+        taken = [d for told in (known, tail) if told for node in nodes for d in told.get(node, ())]
         stands[person] = standing(purposes, taken) if taken else undecided
     return stands
 

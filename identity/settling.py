@@ -171,9 +171,8 @@ async def facts_about(
     edges = await store.incident_edges(connection, ids)
     said = await verdicts.about(connection, ids)
     likely = await inferences.about(connection, ids, rules.confidence)
-    ends = {end for each in edges for end in each[:2]}
-    ends |= {end for each in said for end in each[:2]}
-    ends |= {end for each in likely for end in each[:2]}
+    pairs = [*edges, *said, *likely]
+    ends = {pair[0] for pair in pairs} | {pair[1] for pair in pairs}
     context = list((await store.nodes(connection, ends - ids)).values())
     facts = Facts(
         [each.node for each in (*members, *context)],

@@ -92,7 +92,9 @@ _SUSPECTS = named(
 )
 _PROFILES = named("select id, profile from nodes where id = any(:ids)")
 _PROFILE_OF = named("select profile from nodes where id = :id")
-_PROFILE_NODES = named("select profile, id from nodes where profile = any(:profiles)")
+_PROFILE_NODES = named(
+    "select profile, array_agg(id) from nodes where profile = any(:profiles) group by profile"
+)
 
 
 class Placed(NamedTuple):
@@ -184,7 +186,7 @@ async def elders(connection: Connection, components: Collection[bytes]) -> list[
 
 async def members(connection: Connection, components: Collection[bytes]) -> list[Placed]:
     """Every node of these raw components."""
-    rows = await connection.execute(_MEMBERS, {"components": list(components)})
+    rows = (await connection.execute(_MEMBERS, {"components": list(components)})).all()
     return [_placed(row) for row in rows]
 
 
@@ -196,7 +198,7 @@ async def suspects(connection: Connection, *, after: NodeId, limit: int) -> list
 
 async def incident_edges(connection: Connection, ids: Collection[NodeId]) -> list[Edge]:
     """Every edge that ends at one of these nodes."""
-    rows = await connection.execute(_INCIDENT_EDGES, {"ids": list(ids)})
+    rows = (await connection.execute(_INCIDENT_EDGES, {"ids": list(ids)})).all()
     return [Edge(*row) for row in rows]
 
 
@@ -237,8 +239,5 @@ async def nodes_of(
     connection: Connection, profiles: Collection[ProfileId]
 ) -> dict[ProfileId, list[NodeId]]:
     """The identifiers of each profile."""
-    found: dict[ProfileId, list[NodeId]] = {}
     rows = await connection.execute(_PROFILE_NODES, {"profiles": list(profiles)})
-    for profile, node in rows:
-        found.setdefault(profile, []).append(node)
-    return found
+    return {row[0]: row[1] for row in rows}
