@@ -47,7 +47,10 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparing:
-    """By these weights; `least` is the probability from which on anything is said."""
+    """By these weights; `least` is the probability from which on anything is said.
+
+    Without weights nobody is compared, and what was said of people who withdraw is taken back.
+    """
 
     people: People
     rules: Rules
@@ -66,9 +69,7 @@ class Comparing:
             {part: self._keys(each) for part, each in allowed.items()},
             names - allowed.keys(),
         )
-        if self.model is None:
-            return []
-        pairs = await store.sharing(connection, allowed)
+        pairs = await store.sharing(connection, allowed) if self.model else ()
         said = await inferences.about(connection, names)
         met = {end for pair in pairs for end in pair}.union(*(each[:2] for each in said))
         others = await identity_store.profiles(connection, met - names)
@@ -137,18 +138,16 @@ class Comparing:
     def _told(
         self, pair: tuple[NodeId, NodeId], one: Part, other: Part, before: float
     ) -> Told | None:
-        assert self.model is not None
-        evidence: list[Evidence] = []
-        now = 0.0
-        if one.record is not None and other.record is not None:
-            probability = self.model.probability(one.record, other.record)
-            probability = min(round(probability, 4), _SUREST)
-            now = probability if probability >= self.least else 0.0
         subject = one.subject or other.subject
-        if subject is None or not self._is_news(before, now):
+        if one.record is None or other.record is None:
+            return Told(pair, subject, 0.0, []) if subject and before else None
+        if self.model is None or subject is None:
             return None
-        if now and one.record is not None and other.record is not None:
-            evidence = self.model.evidence(one.record, other.record)
+        probability = min(round(self.model.probability(one.record, other.record), 4), _SUREST)
+        now = probability if probability >= self.least else 0.0
+        if not self._is_news(before, now):
+            return None
+        evidence = self.model.evidence(one.record, other.record) if now else []
         return Told(pair, subject, now, evidence)
 
     def _is_news(self, before: float, now: float) -> bool:

@@ -24,6 +24,7 @@ from cdp.people import People
 from identity.identifiers import INFER
 from identity.matching import store
 from identity.matching.facts import properties
+from identity.matching.fields import Matching
 from identity.matching.learning import Sample, learn
 from identity.matching.model import Model, decode, encode
 from identity.matching.schema import Spec, read
@@ -34,6 +35,9 @@ from identity.rules import Rules
 SLICE = 500  # profiles in one transaction
 ENOUGH = 100  # people without whom nothing can be learned
 DRAWN = 20_000  # people to learn from, beside those they share a key with
+
+# Switched off nobody is compared, but whoever withdraws is still parted.
+OFF = Spec(Matching((), ()), 1.0)
 
 log = structlog.get_logger(__name__)
 
@@ -52,9 +56,9 @@ class MatchWork:
         """Do a piece of work; False when there is none."""
         async with self.database.transaction() as connection:
             version = await store.current(connection)
-            if version is None or version.spec is None:
+            if version is None:
                 return False
-            spec = read(version.spec)
+            spec = OFF if version.spec is None else read(version.spec)
             taken = await store.take(connection, SLICE)
             if taken:
                 comparing = await self._comparing(connection, version, spec)

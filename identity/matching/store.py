@@ -40,8 +40,7 @@ _LEARN = named(
 _QUEUE = named(
     """
     insert into match_queue (profile) select unnest(cast(:profiles as bytea[]))
-     where exists (select from matching where version = (select max(version) from matching)
-                                          and spec is not null)
+     where exists (select from matching)
     """
 )
 _FILL = named("select id from profiles where id > :after order by id limit :limit")
@@ -58,7 +57,8 @@ _COUNTS = named(
            (select count(*) from inferences where probability > 0)
     """
 )
-_CLEAR = (named("truncate match_queue"), named("truncate match_keys"))
+_CLEAR_QUEUE = named("truncate match_queue")
+_CLEAR_KEYS = named("truncate match_keys")
 _FORGET = named(
     """
     delete from match_keys where id = any(:ids)
@@ -115,8 +115,9 @@ async def put(connection: Connection, spec: Mapping[str, Any] | None) -> None:
     """A new version, to begin from the beginning; None switches matching off."""
     written = None if spec is None else msgspec.json.encode(spec).decode()
     state = "watching" if spec is None else "filling"
-    for statement in _CLEAR:
-        await connection.execute(statement)
+    await connection.execute(_CLEAR_KEYS)
+    if spec is not None:  # everybody will be on it
+        await connection.execute(_CLEAR_QUEUE)
     await connection.execute(_PUT, {"spec": written, "state": state})
 
 
@@ -141,7 +142,7 @@ async def learn_again(connection: Connection) -> bool:
 
 
 async def queue(connection: Connection, profiles: Collection[ProfileId]) -> None:
-    """Note that these have changed, if anything is compared at all."""
+    """Note that these have changed, if anything was ever compared."""
     if profiles:
         await connection.execute(_QUEUE, {"profiles": list(profiles)})
 

@@ -157,6 +157,20 @@ async def test_who_withdraws_is_compared_with_nobody(api: Api, running: Running)
     await same_when_replayed(api, running)
 
 
+async def test_who_withdraws_is_parted_even_when_nobody_is_compared_any_more(api: Api) -> None:
+    sure = await _learned_of(api)
+    await api.put("/identity/rules", {"confidence": 0.9})
+    await api.settle()
+    assert (await api.call("DELETE", "/identity/matching")).status_code == 204
+    await api.settle()
+    before = await api.get(f"/profiles/{sure['a']}")
+    why = f"/identity/explain?a={sure['a']}&b={sure['b']}"
+    assert (await api.get(why))["same"] is True, "what was found stays"
+    for who in before["identifiers"]["anonymous_id"]:  # type: ignore[index]
+        await tell(api, {"type": "track", "event": "Seen", "context": REFUSES, "anonymousId": who})
+    assert (await api.get(why))["same"] is False
+
+
 async def test_an_operators_word_settles_a_suggestion(api: Api) -> None:
     sure = await _learned_of(api)
     others = [each for each in await suggestions(api) if each != sure]
