@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Container, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 _NOT_WORD = re.compile(r"[\W_]+")
 _DATE = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?!\d)")
@@ -29,8 +29,15 @@ class Comparison(NamedTuple):
     level: Callable[[str, str], int]  # of two clean values that are not the same
 
 
+def _caseless(form: Literal["NFKC", "NFKD"], text: str) -> str:
+    """Twice, because each of the two steps may leave the other something to do (Unicode 3.13)."""
+    for _ in range(2):
+        text = unicodedata.normalize(form, unicodedata.normalize(form, text).casefold())
+    return text
+
+
 def _words(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = _caseless("NFKD", text)
     kept = "".join(c for c in plain if not unicodedata.combining(c))
     return _NOT_WORD.sub(" ", kept).strip()
 
@@ -45,7 +52,7 @@ def _date(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text).strip().lower()
+    plain = _caseless("NFKC", text).strip()
     return _PLUS.sub("", plain) if "@" in plain else ""
 
 
