@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 
-.PHONY: up demo test check bench lock clean
+.PHONY: up demo test check bench chaos audit lock clean
 
 up: $(VENV)/.up  ## run the platform in the foreground
 	$(VENV)/bin/cdp up
@@ -27,6 +27,13 @@ test: check  ## everything; what is missing on this machine is skipped with the 
 
 bench: $(VENV)/.dev  ## the figures, each beside its floor
 	$(PY) -m bench
+
+chaos: $(VENV)/.dev  ## faults under load, and a checker that knows what was sent; half an hour
+	$(PY) -m tests.chaos $(FAULTS)
+
+audit: $(UV)  ## ask PyPI about known vulnerabilities; no answer is not a pass
+	$(UV) tool run --quiet pip-audit@2.10.1 --strict -s pypi --require-hashes --disable-pip \
+	  --progress-spinner off -r requirements.lock
 
 lock: $(UV)  ## pin everything again, by version and hash, without addresses
 	$(COMPILE) --upgrade pyproject.toml --extra dev -o requirements-dev.lock

@@ -10,10 +10,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from cdp.events import Instant, ProfileId
 from cdp.times import SECOND, iso
 
-Kind: TypeAlias = Literal["entered", "left"]
+Kind: TypeAlias = Literal["entered", "left", "expired", "erased"]
 State: TypeAlias = Literal["requested", "refused", "sending", "sent", "retrying", "parked"]
 
 _NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
+ERASED: Literal["erased"] = "erased"  # a person, by their own request: of no segment
 FIRST_WAIT = 1.0  # seconds; doubles with every try
 LONGEST_WAIT = 3600.0
 
@@ -27,9 +28,11 @@ class Destination:
     url: str
     segments: tuple[str, ...] = ()
     purpose: str = ""  # empty: the segment's own
+    channel: str = ""  # what it sends by: of a purpose with several, that one is needed
     max_attempts: int = 8
     timeout: float = 10.0
     enabled: bool = True
+    consent_events: bool = False  # hears of it when a yes has ended
 
 
 class Entry(NamedTuple):
@@ -41,10 +44,23 @@ class Entry(NamedTuple):
     profile: ProfileId
     kind: Kind
     at: Instant
+    origin: bytes = b""
+
+
+class Ended(NamedTuple):
+    """Somebody's yes to a purpose has ended by itself, as a fact in the log says."""
+
+    fact: bytes
+    purpose: str
+    profile: ProfileId
+    at: Instant
 
 
 class Delivery(NamedTuple):
-    """One message for one destination; its id is derived from its cause."""
+    """One message for one destination; its id is derived from its cause.
+
+    Where a yes has ended, `segment` is the purpose that it was for.
+    """
 
     id: bytes
     destination: str
@@ -55,6 +71,7 @@ class Delivery(NamedTuple):
     purpose: str
     state: State = "requested"
     attempts: int = 0
+    origin: bytes = b""  # what measures and traces go back to; nothing here depends on it
 
 
 class Outcome(NamedTuple):
@@ -79,7 +96,8 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
             entry.segment,
             entry.kind,
             entry.at,
-            "necessary" if entry.kind == "left" else destination.purpose or entry.purpose,
+            "necessary" if entry.kind == "left" else _needed(entry, destination),
+            origin=entry.origin,
         )
         for entry in entries
         for destination in destinations
@@ -88,7 +106,33 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
     ]
 
 
-def delivery_id(destination: str, change: int) -> bytes:
+def _needed(entry: Entry, destination: Destination) -> str:
+    purpose = destination.purpose or entry.purpose
+    by = destination.channel
+    return f"{purpose}.{by}" if by and "." not in purpose else purpose
+
+
+def announced(ends: Iterable[Ended], destinations: Sequence[Destination]) -> list[Delivery]:
+    """Which deliveries tell that somebody's yes has ended; this takes no consent."""
+    return [
+        Delivery(
+            delivery_id(destination.key, each.fact.hex()),
+            destination.key,
+            each.profile,
+            each.purpose,
+            "expired",
+            each.at,
+            "necessary",
+        )
+        for each in ends
+        for destination in destinations
+        if destination.enabled
+        and destination.consent_events
+        and destination.purpose in {"", each.purpose}
+    ]
+
+
+def delivery_id(destination: str, change: int | str) -> bytes:
     """The same cause gives the same id, so doing it again is a no-op."""
     return uuid.uuid5(_NAMESPACE, f"{destination}/{change}").bytes
 
@@ -116,7 +160,19 @@ def after(
 
 
 def body(delivery: Delivery, view: Mapping[str, Any]) -> dict[str, Any]:
-    """What a webhook receives."""
+    """What a webhook receives; of an erasure the view is what it is told."""
+    if delivery.kind == ERASED:
+        return {"type": "person.erased", "timestamp": iso(delivery.at), "data": dict(view)}
+    if delivery.kind == "expired":
+        return {
+            "type": "consent.expired",
+            "timestamp": iso(delivery.at),
+            "data": {
+                "purpose": delivery.segment,
+                "profile_id": view.get("profile_id"),
+                "identifiers": view.get("identifiers", {}),
+            },
+        }
     return {
         "type": f"segment.{delivery.kind}",
         "timestamp": iso(delivery.at),

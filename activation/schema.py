@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 from marshmallow import ValidationError, fields, validate
 
+from activation.addresses import is_forbidden_host
 from cdp.forms import Flag, Form, Number, WholeNumber, Written
 
 _DIGIT = "[A-Za-z0-9+/]"
@@ -23,9 +24,11 @@ URL = Written(
 
 def _reachable(url: str) -> None:
     try:
-        port = httpx.URL(url).port
+        host, port = httpx.URL(url).host, httpx.URL(url).port
     except httpx.InvalidURL:
-        port = 0
+        host, port = "", 0
+    if is_forbidden_host(host):
+        raise ValidationError("Must not name an address that is never anybody's: see Activation.")
     if port is not None and not 1 <= port <= 65_535:
         raise ValidationError("Must name a host that can be reached, and a port from 1 to 65535.")
 
@@ -51,6 +54,14 @@ class DestinationSchema(Form):
         validate=validate.Length(max=64),
         metadata={"description": "consent needed for a send; the segment's purpose if left out"},
     )
+    channel = fields.String(
+        load_default="",
+        validate=validate.Length(max=64),
+        metadata={
+            "description": "what it sends by, like email: people may allow a purpose by some "
+            "of its channels only"
+        },
+    )
     secret = fields.String(
         load_only=True,
         validate=_SECRET,
@@ -63,3 +74,7 @@ class DestinationSchema(Form):
         metadata={"description": "seconds"},
     )
     enabled = Flag(load_default=True)
+    consent_events = Flag(
+        load_default=False,
+        metadata={"description": "tell too when a yes, to `purpose` if given, has ended by itself"},
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,14 @@ from typing import Any, NamedTuple
 import httpx
 
 from activation import store
-from activation.model import Delivery, Destination, Entry, Outcome, after, plan
+from activation.claims import Claim
+from activation.model import ERASED, Delivery, Ended, Entry, after, announced, plan
 from activation.store import Mark
 from activation.webhook import Webhook
 from cdp.db import Connection
 from cdp.events import Instant
-from cdp.times import SECOND
 
 AT_ONCE = 32  # deliveries in a chunk, or twice that; all are sent side by side
-LEASE_SECONDS = 60  # a delivery whose worker died while sending is tried again after this
 
 
 class Permit(NamedTuple):
@@ -35,14 +33,16 @@ class Ready(NamedTuple):
     delivery: Delivery
     webhook: Webhook
     view: Mapping[str, Any]
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """The third agent's work. `opened` unseals a destination's secret."""
+    """The third agent's work. `opened` unseals a destination's secret, `told` a delivery's body."""
 
     client: httpx.AsyncClient
     opened: Callable[[str, bytes], str]
+    told: Callable[[bytes, bytes], Mapping[str, Any]]
 
     async def request(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
         """Write down what is to be delivered because of these entries and exits."""
@@ -54,21 +54,35 @@ class Activation:
             await store.add(connection, planned)
         return planned
 
+    async def announce(self, connection: Connection, ends: Sequence[Ended]) -> list[Delivery]:
+        """Write down who is to be told that somebody's yes has ended."""
+        if not ends:
+            return []
+        stored = await store.destinations(connection)
+        planned = announced(ends, [each.destination for each in stored])
+        if planned:
+            await store.add(connection, planned)
+        return planned
+
     async def admit(
         self,
         connection: Connection,
         claimed: Sequence[Delivery],
         permits: Mapping[bytes, Permit],
         views: Mapping[bytes, Mapping[str, Any]],
-        now: Instant,
+        claim: Claim,
     ) -> list[Ready]:
         """Note for each claimed delivery that it is being sent, or why it is not."""
         stored = {each.destination.key: each for each in await store.destinations(connection)}
+        erased = [each.id for each in claimed if each.kind == ERASED]
+        bodies = await store.bodies(connection, erased) if erased else {}
         ready: list[Ready] = []
         marks: list[Mark] = []
         for delivery in claimed:
             target, permit = stored.get(delivery.destination), permits[delivery.id]
             view = views.get(delivery.profile)
+            if delivery.id in bodies:
+                view = self.told(delivery.id, bodies[delivery.id])
             if not permit.granted:
                 marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
             elif target is None or not target.destination.enabled:
@@ -76,26 +90,24 @@ class Activation:
             elif view is None:
                 marks.append(Mark(delivery.id, "parked", "no such profile any more"))
             else:
-                lease = now + LEASE_SECONDS * SECOND
+                lease = claim.lease(target.destination.timeout)
                 marks.append(Mark(delivery.id, "sending", "", lease, None, 1, permit.cite))
                 secret = self.opened(delivery.destination, target.secret)
                 webhook = Webhook(self.client, target.destination, secret)
                 tried = delivery._replace(attempts=delivery.attempts + 1)
-                ready.append(Ready(tried, webhook, view))
+                ready.append(Ready(tried, webhook, view, claim))
         await store.mark(connection, marks)
         return ready
 
-    async def send(self, ready: Sequence[Ready], now: Instant) -> list[Mark]:
-        """Send all of them side by side; returns what the ledger is to note."""
-        outcomes = await asyncio.gather(
-            *(each.webhook.send(each.delivery, each.view, now) for each in ready)
+    async def send(self, ready: Ready, now: Instant, headers: Mapping[str, str]) -> Mark:
+        """Send it, with these headers too; returns what the ledger is to note.
+
+        Late if the claim on it is over: then nothing was sent, and it is somebody else's.
+        """
+        delivery, webhook = ready.delivery, ready.webhook
+        outcome = await webhook.send(delivery, ready.view, ready.claim, now, headers)
+        chance = random.random()  # noqa: S311 - jitter
+        state, due = after(delivery, outcome, webhook.destination, now, chance)
+        return Mark(
+            delivery.id, state, outcome.reason, due, outcome.status, attempt=delivery.attempts
         )
-        return [
-            _noted(each.delivery, each.webhook.destination, outcome, now)
-            for each, outcome in zip(ready, outcomes, strict=True)
-        ]
-
-
-def _noted(delivery: Delivery, target: Destination, outcome: Outcome, now: Instant) -> Mark:
-    state, due = after(delivery, outcome, target, now, random.random())  # noqa: S311 - jitter
-    return Mark(delivery.id, state, outcome.reason, due, outcome.status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -12,14 +12,14 @@ from activation.model import Delivery, Destination, State
 from cdp.db import Connection, named
 from cdp.events import Instant
 
-_COLUMNS = "id, destination, profile, segment, kind, at, purpose, state, attempts"
+_COLUMNS = "id, destination, profile, segment, kind, at, purpose, state, attempts, origin"
 _ADD = named(
     """
-    insert into deliveries (id, destination, profile, segment, kind, at, purpose, state)
-    select i, d, p, s, k, a, u, 'requested'
+    insert into deliveries (id, destination, profile, segment, kind, at, purpose, state, origin)
+    select i, d, p, s, k, a, u, 'requested', o
       from unnest(cast(:ids as bytea[]), cast(:destinations as text[]), cast(:profiles as bytea[]),
                   cast(:segments as text[]), cast(:kinds as text[]), cast(:ats as bigint[]),
-                  cast(:purposes as text[])) x(i, d, p, s, k, a, u)
+                  cast(:purposes as text[]), cast(:origins as bytea[])) x(i, d, p, s, k, a, u, o)
     on conflict (id) do nothing
     """
 )
@@ -32,11 +32,13 @@ _MARK = named(
     update deliveries x
        set state = u.state, reason = u.reason, due = u.due, status = coalesce(u.status, x.status),
            attempts = x.attempts + u.tried, consent = coalesce(cast(u.consent as jsonb), x.consent),
+           body = case when u.state not in ('sent', 'refused', 'parked') then x.body end,
            updated_at = now()
       from unnest(cast(:ids as bytea[]), cast(:states as text[]), cast(:reasons as text[]),
                   cast(:dues as bigint[]), cast(:statuses as int[]), cast(:tried as int[]),
-                  cast(:consents as text[])) u(id, state, reason, due, status, tried, consent)
-     where x.id = u.id
+                  cast(:consents as text[]), cast(:attempts as int[]))
+           u(id, state, reason, due, status, tried, consent, attempt)
+     where x.id = u.id and (u.attempt is null or x.state = 'sending' and x.attempts = u.attempt)
     """
 )
 _DUE = named(
@@ -57,6 +59,13 @@ _LIST = named(
      order by created_at, id limit :limit
     """  # noqa: S608
 )
+_BODIES = named("select id, body from deliveries where id = any(:ids) and body is not null")
+_PUT_BODIES = named(
+    """
+    update deliveries d set body = u.body
+      from unnest(cast(:ids as bytea[]), cast(:bodies as bytea[])) u(id, body) where d.id = u.id
+    """
+)
 _DESTINATIONS = named("select key, config, secret from destinations order by key")
 _PUT_DESTINATION = named(
     """
@@ -69,8 +78,14 @@ _PUT_DESTINATION = named(
 _DROP_DESTINATION = named("delete from destinations where key = :key returning key")
 
 
+_NEW = ("channel", "consent_events")  # older processes do not know them
+
+
 class Mark(NamedTuple):
-    """A step of a delivery for the ledger."""
+    """A step of a delivery for the ledger.
+
+    With `attempt` it is what came of that try, and counts only while no other has begun.
+    """
 
     id: bytes
     state: State
@@ -79,6 +94,7 @@ class Mark(NamedTuple):
     status: int | None = None
     tried: int = 0
     consent: dict[str, Any] | None = None
+    attempt: int | None = None
 
 
 class Listed(NamedTuple):
@@ -102,8 +118,8 @@ class Stored(NamedTuple):
 
 async def add(connection: Connection, deliveries: Sequence[Delivery]) -> None:
     """Request deliveries; one that was requested before stays as it is."""
-    columns = list(zip(*(each[:7] for each in deliveries), strict=True))
-    names = ("ids", "destinations", "profiles", "segments", "kinds", "ats", "purposes")
+    columns = list(zip(*((*each[:7], each.origin) for each in deliveries), strict=True))
+    names = ("ids", "destinations", "profiles", "segments", "kinds", "ats", "purposes", "origins")
     values = {name: list(column) for name, column in zip(names, columns, strict=True)}
     await connection.execute(_ADD, values)
 
@@ -128,8 +144,20 @@ async def mark(connection: Connection, marks: Iterable[Mark]) -> None:
         "consents": [
             msgspec.json.encode(row.consent).decode() if row.consent else None for row in rows
         ],
+        "attempts": [row.attempt for row in rows],
     }
     await connection.execute(_MARK, values)
+
+
+async def bodies(connection: Connection, ids: Collection[bytes]) -> dict[bytes, bytes]:
+    """What these deliveries say, sealed, where that was written down beforehand."""
+    return {row[0]: row[1] for row in await connection.execute(_BODIES, {"ids": list(ids)})}
+
+
+async def put_bodies(connection: Connection, sealed: Mapping[bytes, bytes]) -> None:
+    """Write down what deliveries say; it is gone once they are made, or given up."""
+    values = {"ids": list(sealed), "bodies": list(sealed.values())}
+    await connection.execute(_PUT_BODIES, values)
 
 
 async def take_due(connection: Connection, now: Instant, limit: int) -> list[Delivery]:
@@ -156,7 +184,7 @@ async def listed(
         "limit": limit,
     }
     rows = await connection.execute(_LIST, values)
-    return [Listed(Delivery(*row[:9]), *row[9:]) for row in rows]
+    return [Listed(Delivery(*row[:10]), *row[10:]) for row in rows]
 
 
 async def destinations(connection: Connection) -> list[Stored]:
@@ -174,6 +202,9 @@ async def find(connection: Connection, key: str) -> Stored | None:
 async def put(connection: Connection, destination: Destination, secret: bytes) -> None:
     """Create or change a destination."""
     config = {name: getattr(destination, name) for name in Destination.__slots__ if name != "key"}
+    for name in _NEW:
+        if not config[name]:
+            del config[name]
     encoded = msgspec.json.encode(config).decode()
     values = {"key": destination.key, "config": encoded, "secret": secret}
     await connection.execute(_PUT_DESTINATION, values)

@@ -15,9 +15,16 @@ from typing import Any
 import httpx
 import msgspec
 
+from activation.claims import Claim
 from activation.model import Delivery, Destination, Outcome, body
 from cdp.events import Instant
 from cdp.times import SECOND
+
+_ABOUT_TO_SEND = "http11.send_request_headers.started"  # httpcore tells it before the first byte
+
+
+class Late(Exception):
+    """The claim on a delivery was over before its request began."""
 
 
 def signature(secret: str, message_id: str, timestamp: int, payload: bytes) -> str:
@@ -35,12 +42,29 @@ class Webhook:
     destination: Destination
     secret: str
 
-    async def send(self, delivery: Delivery, view: Mapping[str, Any], now: Instant) -> Outcome:
-        """One try. `webhook-id` is the delivery's id: a receiver that has seen it can ignore it."""
+    async def send(
+        self,
+        delivery: Delivery,
+        view: Mapping[str, Any],
+        claim: Claim,
+        now: Instant,
+        more: Mapping[str, str],
+    ) -> Outcome:
+        """One try. `webhook-id` is the delivery's id: a receiver that has seen it can ignore it.
+
+        `more` are headers that say nothing of the delivery. Late, and not a byte of it is sent, if
+        the claim is over when there is a connection to send it on.
+        """
+
+        async def look(event: str, _: Mapping[str, Any]) -> None:
+            if event == _ABOUT_TO_SEND and claim.late:
+                raise Late
+
         payload = msgspec.json.encode(body(delivery, view))
         message_id = str(uuid.UUID(bytes=delivery.id))
         timestamp = now // SECOND
         headers = {
+            **more,
             "content-type": "application/json",
             "user-agent": "cdp",
             "webhook-id": message_id,
@@ -51,7 +75,9 @@ class Webhook:
         try:
             async with (
                 asyncio.timeout(timeout),
-                self.client.stream("POST", url, content=payload, headers=headers) as response,
+                self.client.stream(
+                    "POST", url, content=payload, headers=headers, extensions={"trace": look}
+                ) as response,
             ):
                 status, asked = response.status_code, response.headers.get("retry-after")
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:

@@ -17,12 +17,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import figures
+from bench.backing import backup
 from bench.carriers import carriers
+from bench.erasing import erasing
+from bench.gates import gates
 from bench.identity import identity
 from bench.linkage import linkage
 from bench.matching import matching
 from bench.measure import Figure
 from bench.replaying import replay
+from bench.scaling import scaling
+from bench.suppressing import suppression
 from tests.support.platform import running
 
 SMALL, TURN, TURNS = 100_000, 30_000, 5
@@ -73,6 +78,11 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "matching": matching,
         "linkage": linkage,
         "carriers": carriers,
+        "scaling": scaling,
+        "backup": backup,
+        "gates": gates,
+        "suppression": suppression,
+        "erasing": erasing,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

@@ -23,7 +23,7 @@ from bench.figures import SEGMENTS
 from bench.measure import Figure
 from bench.shop import batches
 from cdp.services.server import die_with_parent
-from tests.support import kafka
+from tests.support import kafka_jars
 from tests.support.clusters import plain_url
 from tests.support.instances import api_on, instance_on
 from tests.support.kafka import Kafka
@@ -43,7 +43,7 @@ _BEHIND = """
 def carriers() -> list[Figure]:
     """Events per second through the first two agents, from Kafka and from our own tables."""
     try:
-        jars = kafka.jars()
+        jars = kafka_jars.jars()
     except pytest.skip.Exception as reason:
         print(f"no Kafka here: {reason}")
         return []
@@ -81,6 +81,7 @@ def _drained(stores: Stores, home: Path, settings: dict[str, str]) -> float:
     data = Path(tempfile.mkdtemp(dir=home))
     environment = os.environ | running.environment() | settings
     environment |= {"CDP_MASTER_KEY": MASTER_KEY, "CDP_DATA_DIR": str(data)}
+    environment["CDP_JURISDICTION"] = "CA"
 
     async def fill() -> None:
         async with instance_on(running, data) as instance, api_on(instance) as api:

@@ -21,13 +21,13 @@ _AGENTS = [
     "Chrome/130.0.0.0 Mobile Safari/537.36",
 ]
 _PLACES = [
-    ("de-DE", "Europe/Berlin"),
+    ("fr-CA", "America/Montreal"),
     ("en-US", "America/New_York"),
-    ("en-GB", "Europe/London"),
-    ("fr-FR", "Europe/Paris"),
-    ("es-ES", "Europe/Madrid"),
-    ("pt-BR", "America/Sao_Paulo"),
-    ("ja-JP", "Asia/Tokyo"),
+    ("en-CA", "America/Vancouver"),
+    ("en-CA", "America/Toronto"),
+    ("es-US", "America/Denver"),
+    ("en-US", "America/Chicago"),
+    ("en-US", "America/Los_Angeles"),
 ]
 _PATHS = ["/", "/new", "/sale", "/men", "/women", "/kids", "/basket", "/checkout", "/account"]
 _SCREENS = [(1920, 1080), (1440, 900), (2560, 1440), (390, 844), (412, 915)]

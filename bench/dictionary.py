@@ -20,7 +20,8 @@ from cdp.events import encode
 from cdp.log.store import Record
 from cdp.people import view
 from cdp.settings import Settings
-from consent.model import DEFAULT_PURPOSES, standing
+from consent.purposes import DEFAULT_PURPOSES
+from consent.standing import Ground, standing
 from profiles import fragment
 from profiles.model import join
 
@@ -41,7 +42,7 @@ async def samples(settings: Settings, running: instance.Running) -> list[bytes]:
         boxes = await core.keyring.load(connection, [row[0] for row in rows])
         plain = [boxes[s].unpack(data, fragment.sealed_as(s)) for s, data in rows if s in boxes]
     await core.close()
-    stands = standing(DEFAULT_PURPOSES, [])
+    stands = standing(Ground(DEFAULT_PURPOSES, "CA", 0), [])
     profiles = [join({b"": fragment.decode(each)}, lambda namespace, value: True) for each in plain]
     views = [view(b"\0" * 16, each, [], stands).content for each in profiles]
     return events + plain + [msgspec.msgpack.encode(each) for each in views]

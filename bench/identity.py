@@ -23,9 +23,11 @@ from cdp import main, times
 from cdp.db import named
 from cdp.events import SCHEMA, Event
 from cdp.instance import Running
-from cdp.log.appender import Appender, Bounds, fact_of
+from cdp.log.appender import Appender, Bounds
+from cdp.log.writing import Writer, fact_of
 from cdp.processes import tune
 from cdp.settings import Settings
+from consent.gate import CollectionGate
 from identity.graph import Edge, Node, NodeId
 from identity.identifiers import subject
 from identity.model import Facts, resolve
@@ -54,7 +56,9 @@ def identity() -> list[Figure]:
 
 async def _measure(running: Running, home: Path) -> tuple[list[Figure], str, list[str]]:
     """The figures of one process; an API key, and people of whom there are profiles."""
-    settings = Settings(data_dir=home, master_key=MASTER_KEY, partitions=PARTITIONS)
+    settings = Settings(
+        data_dir=home, master_key=MASTER_KEY, partitions=PARTITIONS, jurisdiction="CA"
+    )
     core = main.assemble(settings, running)
     keys = await main.prepare(settings, core)
     facts = world.people(core.vault.subject, LINKS)
@@ -62,7 +66,16 @@ async def _measure(running: Running, home: Path) -> tuple[list[Figure], str, lis
     numbers = [n for n, node in enumerate(facts.nodes) if node.namespace == "user_id"]
     del facts
     async with main.pipeline(core) as work:
-        appender = Appender(core.database, core.keyring, PARTITIONS, lambda e, _: e, Bounds())
+        appender = Appender(
+            Writer(
+                core.database,
+                core.keyring,
+                PARTITIONS,
+                CollectionGate("CA"),
+                main.suppressions(core),
+            ),
+            Bounds(),
+        )
         writing = asyncio.create_task(appender.run())
         agents = _Agents(core, Driver(core, work), appender)
         made = [await _batch(core)]

@@ -15,9 +15,11 @@ from bench.measure import Figure
 from cdp import main
 from cdp.db import named
 from cdp.instance import Running
-from cdp.log.appender import Appender, Bounds, fact_of
+from cdp.log.appender import Appender, Bounds
+from cdp.log.writing import Writer, fact_of
 from cdp.processes import tune
 from cdp.settings import Settings
+from consent.gate import CollectionGate
 from consent.model import is_about_consent
 from identity import rulebook
 from identity.identifiers import subject
@@ -40,7 +42,9 @@ def matching() -> list[Figure]:
 
 
 async def _measure(running: Running, home: Path) -> list[Figure]:
-    settings = Settings(data_dir=home, master_key=MASTER_KEY, partitions=PARTITIONS)
+    settings = Settings(
+        data_dir=home, master_key=MASTER_KEY, partitions=PARTITIONS, jurisdiction="CA"
+    )
     core = main.assemble(settings, running)
     await main.prepare(settings, core)
     world = households.simulate(HOMES)
@@ -61,7 +65,12 @@ async def _measure(running: Running, home: Path) -> list[Figure]:
 
 
 async def _tell(core: main.Core, world: World) -> None:
-    appender = Appender(core.database, core.keyring, PARTITIONS, lambda e, _: e, Bounds())
+    appender = Appender(
+        Writer(
+            core.database, core.keyring, PARTITIONS, CollectionGate("CA"), main.suppressions(core)
+        ),
+        Bounds(),
+    )
     writing = asyncio.create_task(appender.run())
     facts = []
     for event in world.events:

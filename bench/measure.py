@@ -18,6 +18,7 @@ _KINDS = {
     "cdp api": "api",
     "cdp worker": "worker",
     "cdp scheduler": "scheduler",
+    "cdp relay": "relay",
     "postgres": "postgres",
     "valkey": "valkey",
     "cdp up": "supervisor",
@@ -38,10 +39,14 @@ class Figure:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
+def services(platform: Platform) -> dict[str, str]:
+    """Where its embedded servers are: `database` and `redis`."""
+    return dict(json.loads((platform.home / "data" / "services.json").read_text()))
+
+
 def database(platform: Platform) -> psycopg.Connection[Any]:
     """A connection of one's own to the platform's PostgreSQL."""
-    urls = json.loads((platform.home / "data" / "services.json").read_text())
-    return psycopg.connect(urls["database"], autocommit=True)
+    return psycopg.connect(services(platform)["database"], autocommit=True)
 
 
 def cpu(platform: Platform) -> dict[str, float]:

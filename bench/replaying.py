@@ -22,7 +22,7 @@ _ALL = named('select "offset", subject, id, payload from events order by partiti
 def replay(data_dir: Path) -> Figure:
     """Over the log of a platform that runs; `verify` leaves its state alone."""
     tune()
-    settings = Settings(data_dir=data_dir)
+    settings = Settings(data_dir=data_dir, jurisdiction="CA")
     with services(settings) as running:
         return asyncio.run(_replay(settings, running.database_url))
 

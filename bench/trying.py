@@ -103,6 +103,7 @@ def _served(running: Running, home: Path) -> Iterator[str]:
         "CDP_DATABASE_URL": running.database_url,
         "CDP_REDIS_URL": running.redis_url,
         "CDP_MASTER_KEY": MASTER_KEY,
+        "CDP_JURISDICTION": "CA",
         "CDP_DATA_DIR": str(home / "served"),
         "CDP_PORT": str(port),
         "CDP_LOG_LEVEL": "warning",

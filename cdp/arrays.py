@@ -22,7 +22,10 @@ _NULL = b"\xff\xff\xff\xff"
 _TRUE, _FALSE = b"\x00\x00\x00\x01\x01", b"\x00\x00\x00\x01\x00"
 
 
-def _bytes(items: list[bytes | None]) -> Iterable[bytes]:
+def _bytes(items: list[Any]) -> Iterable[bytes]:
+    if None not in items and len(lengths := set(map(len, items))) == 1:  # hashes, as a rule
+        length = lengths.pop().to_bytes(4)
+        return length, length.join(items)
     parts: list[bytes] = []
     for each in items:
         if each is None:
@@ -34,7 +37,12 @@ def _bytes(items: list[bytes | None]) -> Iterable[bytes]:
 
 
 def _texts(items: list[str | None]) -> Iterable[bytes]:
-    return _bytes([None if each is None else each.encode() for each in items])
+    written = {each: _NULL if each is None else _text(each.encode()) for each in set(items)}
+    return map(written.__getitem__, items)  # the same few, as a rule
+
+
+def _text(encoded: bytes) -> bytes:
+    return len(encoded).to_bytes(4) + encoded
 
 
 def _ints(items: list[int | None]) -> Iterable[bytes]:

@@ -18,6 +18,7 @@ from cdp.log import store as log_store
 from cdp.log.keyring import Keyring
 from cdp.log.store import Message
 from cdp.stream import checkpoints
+from consent.model import denied
 from profiles import fragment, segments
 from profiles.fragment import Counting
 from profiles.stage import Profiles
@@ -95,6 +96,7 @@ class Builder:
             if row is None:
                 return False
             build = _Build(*row)
+            await self.keyring.renew(connection)
             if build.state == "touching":
                 return await self._touch(connection, build)
             counters = fragment.counting(
@@ -123,7 +125,8 @@ class Builder:
         fragments = await self.profiles.shelf.open(connection, subjects, lock=True)
         for each in opened:
             if each.subject in fragments:  # an event about nobody has none
-                fragment.count(fragments[each.subject], each.event, counters)
+                mine = fragments[each.subject]
+                fragment.count(mine, each.event, counters, denied(each.event))
         await self.profiles.shelf.seal(connection, fragments)
         end = records[-1].offset + 1 if records else since
         values = {"done": end, "build": build.id, "partition": partition}

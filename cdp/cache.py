@@ -10,6 +10,7 @@ import redis.asyncio as redis
 import structlog
 from redis.exceptions import RedisError
 
+from cdp.errors import StoreUnavailable
 from cdp.events import Box, ProfileId, SubjectId
 
 _PREFIX = b"view:"
@@ -70,6 +71,13 @@ class Views:
         """A view in clear."""
         view: dict[str, Any] = msgspec.msgpack.decode(box.unpack(data, _PREFIX + profile))
         return view
+
+    async def drop(self, profiles: Sequence[ProfileId]) -> None:
+        """Forget these profiles' views; StoreUnavailable if they may still be there."""
+        try:
+            await self._redis.delete(*(_PREFIX + profile for profile in profiles))
+        except RedisError as error:
+            raise StoreUnavailable(f"views are not dropped: {type(error).__name__}") from error
 
     async def clear(self) -> None:
         """Forget every view: after a replay they are rebuilt as they are read."""

@@ -41,7 +41,10 @@ class Cluster:
     @classmethod
     def of(cls, url: str) -> Cluster:
         """Read a URL; ConfigurationError says what is wrong with it, and never the password."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise _wrong("servers look like host:9092, with commas between them") from None
         if parts.scheme not in {"kafka", "kafka+ssl"}:
             raise _wrong("it must begin with kafka:// or kafka+ssl://")
         login, _, hosts = parts.netloc.rpartition("@")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import consent.stage as consent_stage
 import identity.store as identity_store
+from cdp import times
 from cdp.confidence import PURPOSE
 from cdp.db import Connection
 from cdp.events import ProfileId, SubjectId
@@ -26,6 +27,10 @@ from profiles.fragment import Fragment
 HELD = 20_000  # records that are kept at hand; about 1 KB each
 _SUREST = 0.9999  # likeness is never certain
 _MOVED = 0.01  # by how much a probability must change to be worth a fact
+
+
+# The fragments a record was made of, and the signals by which their events deny profiling.
+_Version: TypeAlias = tuple[tuple[int | None, ...], frozenset[str]]
 
 
 class Part(NamedTuple):
@@ -57,7 +62,7 @@ class Comparing:
     matching: Matching
     model: Model | None
     least: float
-    held: dict[PartId, tuple[tuple[int | None, ...], Record]] = field(default_factory=dict)
+    held: dict[PartId, tuple[_Version, Record]] = field(default_factory=dict)
 
     async def look(self, connection: Connection, profiles: Collection[ProfileId]) -> list[Told]:
         """Keep these people's keys up to date and say what changes between them and others."""
@@ -82,7 +87,11 @@ class Comparing:
         """These profiles, divided where only inferred links hold them together."""
         whole = await self.people.nodes(connection, profiles)
         divided = await certain(connection, self.rules, whole)
-        allowing = await consent_stage.allowing(connection, divided, PURPOSE)
+        allowing = await consent_stage.allowing(
+            connection, divided, PURPOSE, self.people.home, times.now()
+        )
+        signals = await consent_stage.signals(connection)
+        without = signals.get(PURPOSE, frozenset())
         nodes = {node for inside in divided.values() for node in inside}
         fragments = await self.people.profiles.shelf.open(connection, nodes)
         found = {}
@@ -90,23 +99,23 @@ class Comparing:
             known = [node for node in inside if node in fragments]
             what = None
             if known and part in allowing:
-                what = self._record(part, known, fragments)
+                what = self._record(part, {node: fragments[node] for node in known}, without)
             found[part] = Part(inside, known[0] if known else None, what)
         return found
 
     def _record(
-        self, part: PartId, known: Sequence[SubjectId], fragments: Mapping[SubjectId, Fragment]
+        self, part: PartId, fragments: Mapping[SubjectId, Fragment], without: frozenset[str]
     ) -> Record:
         """What is compared, unless it is at hand and nothing has changed."""
-        versions = tuple(map(self.people.profiles.shelf.version, known))
+        versions = tuple(map(self.people.profiles.shelf.version, fragments))
         held = self.held.get(part)
-        if held is not None and held[0] == versions and None not in versions:
+        if held is not None and held[0] == (versions, without) and None not in versions:
             return held[1]
         self.held.pop(part, None)
         if len(self.held) >= HELD:
             del self.held[next(iter(self.held))]
-        made = record(self.matching, [fragments[node] for node in known])
-        self.held[part] = versions, made
+        made = record(self.matching, fragments.values(), without)
+        self.held[part] = (versions, without), made
         return made
 
     def _keys(self, each: Record) -> list[bytes]:

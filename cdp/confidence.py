@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import consent.stage as consent_stage
+from cdp import times
 from cdp.db import Connection
 from cdp.events import ProfileId, SubjectId
 from identity import store
@@ -15,7 +16,7 @@ PURPOSE = "profiling"  # what people have to allow for being taken for one by li
 
 
 async def confident(
-    connection: Connection, rules: Rules, profile: ProfileId, confidence: float
+    connection: Connection, rules: Rules, profile: ProfileId, confidence: float, home: str
 ) -> list[SubjectId]:
     """The identifiers of this profile if inferred links at least that probable count.
 
@@ -29,7 +30,7 @@ async def confident(
     parts = await certain(connection, rules, {profiles[profile]: mine})
     if len(parts) == 1:
         return mine
-    allowed = await consent_stage.allowing(connection, parts, PURPOSE)
+    allowed = await consent_stage.allowing(connection, parts, PURPOSE, home, times.now())
     own = next(each for each, nodes in parts.items() if profile in nodes)
     taken = allowed if own in allowed else {own}
     return [node for each in sorted(taken) for node in parts[each]]

@@ -25,9 +25,10 @@ _PLAIN = {
     ),
     "consent": (
         named(
-            "select subject, signal, state, at, event, source from decisions"
+            "select subject, signal, state, at, event, source, jurisdiction, notice from decisions"
             " order by subject, signal"
         ),
+        named("select subject, code from seen_in order by subject, code"),
     ),
     "profiles": (named("select id, due from profiles order by id"),),
     "memberships": (named("select segment, profile from memberships order by segment, profile"),),

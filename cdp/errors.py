@@ -4,13 +4,16 @@ CdpError
 ├── ConfigurationError      a setting is missing or wrong; says which and how to mend it
 ├── ServiceFailed           an embedded server did not start or died
 ├── StoreUnavailable        transient: the database or cache cannot answer now; try again
+│   ├── KeysDestroyed       somebody was erased meanwhile: what was sealed is sealed again
 │   └── KafkaUnavailable    likewise, of Kafka
-├── Fenced                  another owner has moved the checkpoint on; this chunk is not ours
+│       └── KafkaRefused    Kafka answers, and does not let us in
 ├── Unreadable              sealed under a key that is gone or does not fit
+├── Damaged                 a backup's file is not what was written
 └── ProblemError            what an API caller did wrong; becomes application/problem+json
     ├── Invalid  400        ├── NotFound      404      ├── TooLarge  413
-    ├── Unauthorized  401   ├── NotAllowed    405      └── Overloaded 503 (with Retry-After)
-    └── Forbidden  403      └── Conflict      409
+    ├── Unauthorized  401   ├── NotAllowed    405      ├── TooMany   429 (with Retry-After)
+    └── Forbidden  403      ├── Conflict      409      └── Overloaded 503 (likewise)
+                            └── Gone          410
 """
 
 from __future__ import annotations
@@ -34,16 +37,24 @@ class StoreUnavailable(CdpError):
     """The database or the cache cannot answer right now."""
 
 
+class KeysDestroyed(StoreUnavailable):
+    """Somebody was erased while this was on its way: it is to be sealed again."""
+
+
 class KafkaUnavailable(StoreUnavailable):
     """Kafka cannot answer right now."""
 
 
-class Fenced(CdpError):
-    """Another owner has moved this partition's checkpoint on."""
+class KafkaRefused(KafkaUnavailable):
+    """Kafka does not let us in: passes while it starts, else somebody has to mend a setting."""
 
 
 class Unreadable(CdpError):
     """Sealed under a key that is gone, or altered since."""
+
+
+class Damaged(CdpError):
+    """A file of a backup is not what was written; says which, and where."""
 
 
 class ProblemError(CdpError):
@@ -89,10 +100,27 @@ class Conflict(ProblemError):
     status, title = 409, "Conflict"
 
 
+class Gone(ProblemError):
+    """What a link led to has ended, or was taken back."""
+
+    status, title = 410, "Gone"
+
+
 class TooLarge(ProblemError):
     """The body is over the limit."""
 
     status, title = 413, "Too large"
+
+
+class TooMany(ProblemError):
+    """Over the rate; ask again after `retry_after` seconds. `policy` says which, as RFC fields."""
+
+    status, title = 429, "Too many requests"
+
+    def __init__(self, detail: str, *, retry_after: int = 1, policy: str = "") -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.policy = policy
 
 
 class Overloaded(ProblemError):

@@ -77,6 +77,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     original_timestamp: Instant | None = None
     sent_at: Instant | None = None
     extra: dict[str, Any] = {}
+    trace: bytes = b""  # see `cdp.origins`; older stored forms end before it
 
     @property
     def at(self) -> Instant:

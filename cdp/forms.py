@@ -80,11 +80,17 @@ def read(body: bytes) -> Any:
 
 
 def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_has_nul(name) or _has_nul(each) for name, each in value.items())
-    return isinstance(value, list) and any(_has_nul(each) for each in value)
+    """Without recursion: a body may nest deeper than there is stack for."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str) and "\x00" in each:
+            return True
+        if isinstance(each, dict):
+            left += (*each.keys(), *each.values())
+        elif isinstance(each, list):
+            left += each
+    return False
 
 
 def load(form: Schema, body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

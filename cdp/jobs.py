@@ -13,22 +13,28 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import activation.store as delivery_store
 import profiles.store as profile_store
-from cdp import times
+from cdp import metrics, times
 from cdp.builds import Builder
 from cdp.db import Database
 from cdp.errors import StoreUnavailable
 from cdp.events import DELIVERIES, TOUCHED
-from cdp.leading import SCHEDULER, leading
+from cdp.evidence.chaining import Chaining
+from cdp.leading import leading
+from cdp.locks import Lock
 from cdp.log import store as log_store
 from cdp.log.store import Message
 from cdp.matchwork import MatchWork
+from cdp.privacy.work import PrivacyWork
+from cdp.retention.expiring import Expiring
 from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
 
 _SLICE = 2000
 _TICK = 0.25  # seconds; exits by time happen within it
 _MATCH_SECONDS = 1
+_CHAIN_SECONDS = 1
 _TRIM_SECONDS = 5
+_EXPIRE_SECONDS = 60
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +48,9 @@ class Jobs:
     builder: Builder
     rules: RuleWork
     matching: MatchWork
+    chaining: Chaining
+    expiring: Expiring
+    privacy: PrivacyWork
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -81,6 +90,30 @@ class Jobs:
         while await self.matching.step():  # noqa: ASYNC110 - lets the other jobs in
             await asyncio.sleep(0)
 
+    async def chain_consent(self) -> None:
+        """Chain the consent facts that are new in the log."""
+        while await self.chaining.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
+
+    async def expire(self) -> None:
+        """Take out of the log what is older than its source and purpose allow."""
+        total = 0
+        while (taken := await self.expiring.step()) is not None:
+            metrics.expired.inc(taken)
+            total += taken
+            await asyncio.sleep(0)
+        if total:
+            log.info("expired", events=total)
+
+    async def serve_people(self) -> None:
+        """Do what people asked for with all that there is of them, as far as that goes now."""
+        while await self.privacy.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
+
+    async def expire_archives(self) -> None:
+        """Delete archives of people's data that were there to be fetched for long enough."""
+        await self.privacy.expire()
+
     async def trim(self) -> None:
         """Delete what the outbox's consumers have handled."""
         async with self.database.transaction() as connection:
@@ -88,7 +121,7 @@ class Jobs:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead until told to stop, or until a job fails for good, which is raised."""
-        async with leading(self.database, SCHEDULER, stop) as lead:
+        async with leading(self.database, Lock.SCHEDULER, stop) as lead:
             if lead is None:
                 return
             failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -110,6 +143,7 @@ class Jobs:
         scheduler = AsyncIOScheduler(timezone="UTC")
 
         def every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+            metrics.job_failures.labels(job.__name__)  # counts from nothing
             scheduler.add_job(
                 _patient(job),
                 "interval",
@@ -125,7 +159,11 @@ class Jobs:
         every(_TICK, self.build)
         every(_TICK, self.carry_rules)
         every(_MATCH_SECONDS, self.match)
+        every(_CHAIN_SECONDS, self.chain_consent)
+        every(_TICK, self.serve_people)
         every(_TRIM_SECONDS, self.trim)
+        every(_EXPIRE_SECONDS, self.expire)
+        every(_EXPIRE_SECONDS, self.expire_archives)
 
         def on_error(event: JobExecutionEvent) -> None:
             if not failed.done():
@@ -140,8 +178,10 @@ def _patient(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]
 
     async def run() -> None:
         try:
-            await job()
+            with metrics.timed(metrics.job_seconds.labels(job.__name__)):
+                await job()
         except StoreUnavailable as error:
+            metrics.job_failures.labels(job.__name__).inc()
             log.warning("store_unavailable", job=job.__name__, error=str(error))
 
     return run

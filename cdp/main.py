@@ -9,22 +9,25 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import consent.model as consent_model
 import consent.store as consent_store
+from cdp import keyset
 from cdp.cache import Views
 from cdp.cluster import Cluster
 from cdp.collect import keys
 from cdp.db import Database
 from cdp.errors import ConfigurationError
 from cdp.events import DELIVERIES, EVENTS, TOUCHED, Event
-from cdp.instance import Running, keep_keys, master_key, read_keys
+from cdp.instance import Running, keep_keys, master_keys, read_keys
 from cdp.log.keyring import Keyring
 from cdp.log.vault import Vault
-from cdp.migrate import migrate, partitions_of
+from cdp.migrate import partitions_of
 from cdp.people import People
 from cdp.settings import Settings
+from cdp.telemetry import Traces
+from consent import jurisdictions
 from consent.gate import CollectionGate
 from identity import identifiers
 from profiles.shelf import Shelf
@@ -33,13 +36,17 @@ from profiles.stage import Profiles
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from cdp.collect.collector import Collector
     from cdp.jobs import Jobs
+    from cdp.limits import Rates
+    from cdp.log.appender import Appender
     from cdp.pipeline import Pipeline
     from cdp.replay import Progress, Replay
     from cdp.stream.agents import Agents
     from cdp.stream.broker import Topics
     from cdp.stream.kafka.relay import Relay
     from cdp.stream.stage import Stage
+    from cdp.suppression.listed import Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class Core:
     vault: Vault
     keyring: Keyring
     people: People
+    redis_url: str
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -58,31 +66,39 @@ class Core:
         await self.database.close()
 
 
-def bring_up_to_date(settings: Settings, running: Running) -> None:
-    """Run the migrations that are missing."""
-    check = Vault(master_key(settings)).check
-    migrate(running.database_url, partitions=settings.partitions, key_check=check)
-
-
-def assemble(settings: Settings, running: Running, *, schema: str = "") -> Core:
+def assemble(
+    settings: Settings, running: Running, *, schema: str = "", restoring: bool = False
+) -> Core:
     """Put the parts together; `schema` holds projections beside the live ones."""
-    vault = Vault(master_key(settings))
-    partitions = partitions_of(running.database_url, key_check=vault.check)
-    database = Database(running.database_url, schema=schema)
+    home = settings.jurisdiction
+    if home and jurisdictions.regime(home) is None:
+        raise ConfigurationError(f"CDP_JURISDICTION={home!r} is not in the table: say DE or US-CA")
+    url = running.database_url
+    vault = keyset.opened(url, master_keys(settings))
+    partitions = partitions_of(url, key_check=vault.check, restoring=restoring)
+    database = Database(url, schema=schema, knows=vault.checks)
     keyring = Keyring(vault)
-    profiles = Profiles(vault.subject, Shelf(keyring.load), replaying=bool(schema))
-    people = People(keyring, profiles, Views(running.redis_url))
-    return Core(database, partitions, vault, keyring, people)
+    shelf = Shelf(keyring.load)
+    keyring.also_forget.append(shelf.forget)
+    profiles = Profiles(vault.subject, shelf, replaying=bool(schema))
+    people = People(keyring, profiles, Views(running.redis_url), home)
+    return Core(database, partitions, vault, keyring, people, running.redis_url)
+
+
+async def seed(core: Core) -> None:
+    """The default purposes, where there are none."""
+    async with core.database.transaction() as connection:
+        await consent_store.seed(connection)
 
 
 async def prepare(settings: Settings, core: Core) -> dict[str, str]:
     """The first keys and the default purposes; does nothing where they exist."""
+    await seed(core)
     minted = read_keys(settings)
     if minted is None:
         minted = {"write_key": keys.new_write_key(), "api_key": keys.new_api_key()}
         keep_keys(settings, **minted)
     async with core.database.transaction() as connection:
-        await consent_store.seed(connection)
         await keys.add_source(connection, "first", minted["write_key"])
         await keys.add_api_key(connection, "first", minted["api_key"], ["*"])
     return minted
@@ -96,29 +112,36 @@ def subject_of(vault: Vault, event: Event) -> bytes:
     return vault.subject("", f"nobody {event.id[0] % 16}")
 
 
-def application(settings: Settings, core: Core) -> FastAPI:
+def beside(vault: Vault, event: Event) -> tuple[bytes, ...]:
+    """Whom else an event names."""
+    return tuple(vault.subject(*each) for each in identifiers.beside(event))
+
+
+def application(settings: Settings, core: Core, traces: Traces | None = None) -> FastAPI:
     """Collector and API."""
     from cdp.api.app import create
     from cdp.api.auth import Keys
     from cdp.api.background import Background
     from cdp.api.parts import Parts
-    from cdp.collect.collector import Collector
+    from cdp.audit import Audit
+    from cdp.collect.admission import Admission
     from cdp.collect.request import Visitors
     from cdp.collect.routes import Collecting
-    from cdp.log.appender import Appender, Bounds
+    from cdp.evidence.receipts import Controller
+    from cdp.limits import Limits, Rates
+    from cdp.privacy.asking import Asking
 
-    gate = CollectionGate()
-    bounds = Bounds(settings.linger_ms / 1000, settings.max_pending, settings.commit_timeout)
-    appender = Appender(core.database, core.keyring, core.partitions, gate, bounds)
-    collector = Collector(
-        appender=appender,
-        sources=keys.Sources(core.database),
-        digest=core.vault.digest,
-        subject_of=lambda event: subject_of(core.vault, event),
-        says_consent=consent_model.is_about_consent,
-        strict_keys=settings.strict_keys,
+    gates = Gates(CollectionGate(settings.jurisdiction), suppressions(core))
+    appender = _appender(settings, core, gates)
+    rates = Rates.of(
+        Limits(core.redis_url),
+        settings.rate_per_key,
+        settings.rate_per_address,
+        settings.rate_failures,
     )
+    collector = _collector(settings, core, gates, appender, rates)
     visitors = Visitors(filter(None, settings.trusted_proxies.split(",")))
+    audit = Audit(core.database, core.vault, reads=settings.audit_reads)
     parts = Parts(
         database=core.database,
         partitions=core.partitions,
@@ -126,29 +149,104 @@ def application(settings: Settings, core: Core) -> FastAPI:
         people=core.people,
         appender=appender,
         collector=collector,
-        keys=Keys(core.database),
+        keys=Keys(core.database, audit, visitors, rates, open_metrics=settings.open_metrics),
+        controller=Controller(
+            settings.controller,
+            settings.controller_address,
+            settings.controller_contact,
+            settings.storage_location,
+        ),
     )
-    collecting = Collecting(collector, visitors, settings.public_url, settings.sdk_dir)
-    background = Background(core.database, core.keyring, appender, gate)
-    return create(parts, collecting, background.lifespan)
+    admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
+    collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)
+    background = Background(
+        core.database,
+        core.keyring,
+        appender,
+        *gates,
+        audit,
+        rates.limits,
+        collector.sources,
+    )
+    requesting = Asking(core.database, core.vault, settings.jurisdiction)
+    return create(parts, collecting, background.lifespan, requesting, traces)
+
+
+class Gates(NamedTuple):
+    """What every event passes on its way into the log."""
+
+    consent: CollectionGate
+    suppressed: Suppressed
+
+
+def _collector(
+    settings: Settings, core: Core, gates: Gates, appender: Appender, rates: Rates
+) -> Collector:
+    from cdp.collect.collector import Collector
+    from cdp.collect.sources import Sources
+
+    gate = gates.consent
+    return Collector(
+        appender=appender,
+        sources=Sources(core.database),
+        digest=core.vault.digest,
+        subject_of=lambda event: subject_of(core.vault, event),
+        says_consent=gate.says_consent,
+        by_law=gate.by_law,
+        listed=gates.suppressed.look,
+        illegible=consent_model.illegible,
+        once=lambda event, subject: gate.once(event, core.keyring.gpc(subject)),
+        rates=rates,
+        strict_keys=settings.strict_keys,
+    )
+
+
+def suppressions(core: Core) -> Suppressed:
+    """The suppression list, to be held against what enters the log; empty until it is renewed."""
+    from cdp.suppression.listed import Suppressed
+
+    return Suppressed(lambda event: beside(core.vault, event), identifiers.mentioned)
+
+
+def _appender(settings: Settings, core: Core, gates: Gates) -> Appender:
+    from cdp.log.appender import Appender, Bounds
+    from cdp.log.spill import Spill
+    from cdp.log.writing import Writer
+    from cdp.withdrawing import Withdrawals
+
+    writer = Writer(core.database, core.keyring, core.partitions, *gates)
+    bounds = Bounds(settings.linger_ms / 1000, settings.max_pending, settings.commit_timeout)
+    room = settings.spill_mb << 20
+    spill = Spill(settings.data_dir / "spill", core.vault.lasting, room) if room else None
+    withdrawals = Withdrawals(core.database, lambda event: bool(consent_model.denied(event)))
+    return Appender(writer, bounds, spill, withdrawals)
 
 
 @contextlib.asynccontextmanager
-async def pipeline(core: Core) -> AsyncIterator[Pipeline]:
+async def pipeline(
+    core: Core, traces: Traces | None = None, *, private_webhooks: bool = True
+) -> AsyncIterator[Pipeline]:
     """The three agents' work."""
     import httpx
 
+    from activation.reaching import Transport
     from activation.stage import Activation
     from cdp.pipeline import Pipeline
+    from cdp.privacy import telling
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
     def secret(destination: str, sealed: bytes) -> str:
         return core.vault.system.open(sealed, b"secret" + destination.encode()).decode()
 
+    def told(delivery: bytes, sealed: bytes) -> dict[str, Any]:
+        return telling.opened(core.vault.system, delivery, sealed)
+
     live = not core.people.profiles.replaying
     identity = Identity(core.vault.subject, RuleBook(), keeps_history=live)
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=False) as client:
+    core.keyring.also_forget.append(lambda _: identity.memory.clear())
+    transport = Transport(private=private_webhooks)
+    async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
         yield Pipeline(
             database=core.database,
             partitions=core.partitions,
@@ -156,7 +254,8 @@ async def pipeline(core: Core) -> AsyncIterator[Pipeline]:
             identity=identity,
             profiles=core.people.profiles,
             people=core.people,
-            activation=Activation(client, secret),
+            activation=Activation(client, secret, told),
+            traces=traces,
         )
 
 
@@ -167,8 +266,8 @@ def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:
 
     database, partitions = core.database, core.partitions
     return [
-        Stage(EVENTS, work.on_events, database, partitions, most),
-        Stage(TOUCHED, work.on_touched, database, partitions, most),
+        Stage(EVENTS, work.on_events, database, partitions, most, work.traces),
+        Stage(TOUCHED, work.on_touched, database, partitions, most, work.traces),
         Stage(DELIVERIES, work.on_deliveries, database, partitions, AT_ONCE),
     ]
 
@@ -178,7 +277,9 @@ def agents(settings: Settings, core: Core, work: Pipeline) -> Agents:
     from cdp.stream.agents import Agents
 
     return Agents(
-        topics(settings, core), stages(core, work, settings.chunk_events), home=settings.data_dir
+        topics(settings, core),
+        stages(core, work, settings.chunk_events),
+        store=core.database if settings.kafka_url else None,
     )
 
 
@@ -214,25 +315,50 @@ def relay(settings: Settings, core: Core) -> Relay:
 def jobs(core: Core) -> Jobs:
     """What happens by the clock."""
     from cdp.builds import Builder
+    from cdp.evidence.chaining import Chaining
+    from cdp.evidence.signing import Signer
     from cdp.jobs import Jobs
     from cdp.matchwork import MatchWork
+    from cdp.privacy.erasing import Erasing
+    from cdp.privacy.exporting import Exporting
+    from cdp.privacy.model import RECEIPT
+    from cdp.privacy.suppressing import Suppressing
+    from cdp.privacy.work import PrivacyWork
+    from cdp.retention.expiring import Expiring
     from cdp.rulework import RuleWork
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
     rules = RuleWork(core.database, core.partitions, core.people)
     matching = MatchWork(core.database, core.partitions, core.people)
-    return Jobs(core.database, core.partitions, builder, rules, matching)
+    chaining = Chaining(core.database, core.vault)
+    expiring = Expiring(core.database, core.keyring)
+    signer = Signer(core.vault.receipt_key(), RECEIPT)
+    erase = Erasing(core.database, core.partitions, core.people, signer)
+    export = Exporting(core.database, core.partitions, core.people)
+    suppress = Suppressing(core.database, signer)
+    privacy = PrivacyWork(
+        core.database,
+        core.vault,
+        {"erase": erase, "export": export, "suppress": suppress, "unsuppress": suppress},
+    )
+    return Jobs(
+        core.database, core.partitions, builder, rules, matching, chaining, expiring, privacy
+    )
 
 
 @contextlib.asynccontextmanager
 async def replaying(
-    settings: Settings, running: Running, progress: Progress = lambda *_: None
+    settings: Settings,
+    running: Running,
+    progress: Progress = lambda *_: None,
+    *,
+    restoring: bool = False,
 ) -> AsyncIterator[Replay]:
     """A replay over this instance's log."""
     from cdp.replay import SCHEMA, Replay
 
-    core = assemble(settings, running, schema=SCHEMA)
-    live = Database(running.database_url)
+    core = assemble(settings, running, schema=SCHEMA, restoring=restoring)
+    live = Database(running.database_url, knows=core.vault.checks)
     try:
         async with pipeline(core) as shadow:
             yield Replay(live, shadow, progress)

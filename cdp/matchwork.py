@@ -19,7 +19,7 @@ from cdp.comparing import Comparing, Told
 from cdp.db import Connection, Database
 from cdp.facts import fact
 from cdp.log import store as log_store
-from cdp.log.appender import fact_of, sealed
+from cdp.log.writing import fact_of, sealed
 from cdp.people import People
 from identity.identifiers import INFER
 from identity.matching import store
@@ -58,6 +58,7 @@ class MatchWork:
             version = await store.current(connection)
             if version is None:
                 return False
+            await self.people.keyring.renew(connection)
             spec = OFF if version.spec is None else read(version.spec)
             taken = await store.take(connection, SLICE)
             if taken:
@@ -87,16 +88,18 @@ class MatchWork:
 
     async def _tell(self, connection: Connection, version: Version, told: Sequence[Told]) -> None:
         """Append what is said to the log, at the end of the transaction: others wait for that."""
-        boxes = await self.people.keyring.load(connection, {each.subject for each in told})
+        keyring = self.people.keyring
+        known = keyring.erasures
+        boxes = await keyring.load(connection, {each.subject for each in told})
         facts = []
         for each in told:
             said = properties(each.pair, each.probability, each.evidence, version.version)
-            event = fact(self.people.keyring.vault, INFER, said)
+            event = fact(keyring.vault, INFER, said)
             if each.subject in boxes:
                 new = fact_of(event, each.subject, consent=False)
                 facts.append(sealed(new, boxes[each.subject]))
         if facts:
-            await log_store.append(connection, facts, self.partitions)
+            await log_store.append(connection, facts, self.partitions, known)
             log.info("matched", pairs=len(facts))
 
     async def _learn(self, version: Version, spec: Spec) -> bool:

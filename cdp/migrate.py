@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from cdp import schema
 from cdp.db import normal_url
-from cdp.errors import ConfigurationError, StoreUnavailable
+from cdp.errors import ConfigurationError, Conflict, StoreUnavailable
 from cdp.events import TOPICS
+from cdp.locks import Lock
+from cdp.schema import CONTRACT, EXPAND, Fit, Step
 
+T = TypeVar("T")
 CHANGES = "changes"  # a head of its own: the cursor of the changes feed
-_LOCK = 0xCD9
+RESTORE = "restore"  # in `meta` while a restore has not come to its end
+_LOCK = {"lock": int(Lock.MIGRATIONS)}
+_LOCK_TIMEOUT = "2s"  # whoever comes to a table after us waits behind us, so we do not wait long
+_LOCK_TRIES = 30
+_PAUSE_SECONDS = 1.0
+_TURN_SECONDS = 0.1
+_LOCKED = "55P03"  # lock_not_available
 
 _BIRTH = """
     insert into meta (key, value) values ('partitions', :partitions), ('key_check', :check)
@@ -22,24 +36,46 @@ _TOPIC = """
     insert into {table} (topic, partition)
     select :topic, p from generate_series(0, :count - 1) p on conflict do nothing
 """
+_CONTRACTED = """
+    insert into meta (key, value) values ('contracted', :revision)
+    on conflict (key) do update set value = excluded.value
+"""
+# Every process of ours says in its connections' name up to which migration it knows.
+_OLDER = """
+    select count(*) from pg_stat_activity
+     where datname = current_database() and application_name ~ '^cdp \\d{4}( |$)'
+       and substr(application_name, 5, 4) < :revision
+"""
+
+log = structlog.get_logger(__name__)
 
 
-def migrate(url: str, *, partitions: int, key_check: bytes) -> int:
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What is to be run: all that is missing, only what expands, or up to one migration."""
+
+    only_expand: bool = False
+    to: str = ""
+
+
+def migrate(url: str, *, partitions: int, key_check: bytes, wanted: Migration | None = None) -> int:
     """Run what is missing; returns the number of log partitions the instance has.
 
-    Raises ConfigurationError when the master key is not the one the instance was born with.
+    Raises ConfigurationError when the master key is not the one the instance was born with, or a
+    later version has migrated it; Conflict while processes run that what is missing would break.
     """
     engine = create_engine(normal_url(url))
     try:
         with engine.connect() as connection:
-            connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            _take_turn(connection)
+            connection.execute(text(f"set lock_timeout = '{_LOCK_TIMEOUT}'"))
             connection.commit()
             try:
-                _upgrade(connection)
+                _upgrade(connection, wanted or Migration())
                 return _settle(connection, partitions, key_check)
             finally:
                 connection.rollback()
-                connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+                connection.execute(text("select pg_advisory_unlock(:lock)"), _LOCK)
                 connection.commit()
     except OperationalError as error:
         raise StoreUnavailable(f"cannot migrate: {type(error.orig).__name__}") from error
@@ -47,36 +83,133 @@ def migrate(url: str, *, partitions: int, key_check: bytes) -> int:
         engine.dispose()
 
 
-def partitions_of(url: str, *, key_check: bytes) -> int:
-    """The number of log partitions; ConfigurationError if there is no schema, or another key's."""
+def _take_turn(connection: Connection) -> None:
+    """One at a time. An index made concurrently would wait for whoever waits in a statement."""
+    taken = text("select pg_try_advisory_lock(:lock)")
+    while not connection.execute(taken, _LOCK).scalar_one():
+        connection.commit()
+        time.sleep(_TURN_SECONDS)
+
+
+def partitions_of(url: str, *, key_check: bytes, restoring: bool = False) -> int:
+    """The number of log partitions.
+
+    ConfigurationError if this code cannot work with the schema, if the master key is another, or
+    while a restore has not come to its end, unless that is what asks.
+    """
+
+    def read(connection: Connection) -> int:
+        found = _fit(connection)
+        if found.problem:
+            raise ConfigurationError(found.problem)
+        return _partitions(connection, key_check, restoring=restoring)
+
+    return asked(url, read)
+
+
+def fit(url: str) -> Fit:
+    """How the schema that is there stands to this code."""
+    return asked(url, _fit)
+
+
+def is_restoring(url: str) -> bool:
+    """Whether a restore has not come to its end."""
+    found = text("select exists (select from meta where key = :key)")
+    return asked(url, lambda c: bool(c.execute(found, {"key": RESTORE}).scalar_one()))
+
+
+def asked(url: str, ask: Callable[[Connection], T]) -> T:
+    """An answer from a connection of its own; StoreUnavailable if there is none to be had."""
     engine = create_engine(normal_url(url))
     try:
         with engine.connect() as connection:
-            return _partitions(connection, key_check)
-    except ProgrammingError:
-        raise ConfigurationError("the database has no schema yet: run `cdp migrate`") from None
+            return ask(connection)
     except OperationalError as error:
         raise StoreUnavailable(f"cannot connect: {type(error.orig).__name__}") from error
     finally:
         engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _fit(connection: Connection) -> Fit:
+    try:
+        revision = connection.execute(text("select version_num from alembic_version")).scalar()
+        found = connection.execute(text("select value from meta where key = 'contracted'"))
+        contracted = bytes(found.scalar() or b"").decode()
+    except ProgrammingError:
+        connection.rollback()
+        revision, contracted = "", ""
+    return schema.fit(revision or "", contracted, schema.steps())
+
+
+def _upgrade(connection: Connection, wanted: Migration) -> None:
+    found = _fit(connection)
+    if found.newer and found.problem:
+        raise ConfigurationError(found.problem)
+    only_expand = wanted.only_expand and bool(found.revision)  # a new one has no older processes
+    for number, step in enumerate(found.missing):
+        if wanted.to and step.revision > wanted.to:
+            return
+        if only_expand and step.phase == CONTRACT:
+            left = [each for each in found.missing[number:] if each.phase == EXPAND]
+            if left:
+                raise Conflict(
+                    f"{left[0].revision} comes after {step.revision}, which takes away what older "
+                    "versions need: end their processes, and run `cdp migrate` without --expand"
+                )
+            return
+        if step.phase == CONTRACT:
+            _nobody_older(connection, step)
+        _run(connection, step)
+
+
+def _nobody_older(connection: Connection, step: Step) -> None:
+    count = connection.execute(text(_OLDER), {"revision": step.revision}).scalar_one()
+    connection.rollback()
+    if count:
+        raise Conflict(
+            f"{step.revision} ({step.title}) takes away what processes of an older version need, "
+            f"and such processes hold {count} connections: end them first"
+        )
+
+
+def _run(connection: Connection, step: Step) -> None:
+    """One migration, in its transaction; a lock that is not to be had is tried for again."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
-    root = Path(__file__).resolve().parent.parent / "migrations"
-    config.set_main_option("script_location", str(root))
+    config.set_main_option("script_location", str(schema.VERSIONS[0].parent))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(map(str, schema.VERSIONS)))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    connection.commit()
+
+    def applied(**told: Any) -> None:
+        if step.phase == CONTRACT:
+            connection.execute(text(_CONTRACTED), {"revision": step.revision.encode()})
+
+    config.attributes["applied"] = applied
+    connection.rollback()  # Alembic begins and ends transactions where it finds none
+    for attempt in range(_LOCK_TRIES):
+        try:
+            command.upgrade(config, step.revision)
+            connection.commit()
+            return
+        except OperationalError as error:
+            connection.rollback()
+            if getattr(error.orig, "sqlstate", None) != _LOCKED:
+                raise
+            log.warning("migration_waits", revision=step.revision, attempt=attempt)
+        time.sleep(_PAUSE_SECONDS)
+    raise Conflict(
+        f"{step.revision} ({step.title}) did not get its lock in {_LOCK_TRIES} tries: something "
+        "holds one of its tables for long; look for old transactions in pg_stat_activity"
+    )
 
 
 def _settle(connection: Connection, partitions: int, key_check: bytes) -> int:
     birth = {"partitions": str(partitions).encode(), "check": key_check}
     connection.execute(text(_BIRTH), birth)
-    count = _partitions(connection, key_check)
+    count = _partitions(connection, key_check, restoring=True)
     for topic in TOPICS:
         for table in ("heads", "checkpoints"):
             statement = text(_TOPIC.format(table=table))
@@ -86,12 +219,16 @@ def _settle(connection: Connection, partitions: int, key_check: bytes) -> int:
     return count
 
 
-def _partitions(connection: Connection, key_check: bytes) -> int:
+def _partitions(connection: Connection, key_check: bytes, *, restoring: bool) -> int:
     rows = connection.execute(text("select key, value from meta"))
     meta = {key: bytes(value) for key, value in rows}
     if meta["key_check"] != key_check:
         raise ConfigurationError(
             "the master key is not the one this database was created with: "
             "set CDP_MASTER_KEY, or CDP_DATA_DIR to the directory that holds it"
+        )
+    if RESTORE in meta and not restoring:
+        raise ConfigurationError(
+            "a restore into this database has not come to its end: run the same `cdp restore` again"
         )
     return int(meta["partitions"])

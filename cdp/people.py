@@ -10,14 +10,20 @@ from typing import Any, TypeAlias
 import consent.stage as consent_stage
 import identity.store as identity_store
 import profiles.store as profile_store
+from cdp import times
 from cdp.cache import View, Views
 from cdp.db import Connection
 from cdp.events import Identifier, Instant, ProfileId, SubjectId
 from cdp.log import store as log_store
 from cdp.log.keyring import Keyring
 from cdp.times import iso
-from consent.model import Decision, Standing, decisions, granted
+from consent.model import Decision, decisions
+from consent.standing import Standing, granted
+from identity import inferences
+from identity.rulebook import RuleBook
+from identity.settling import certain
 from profiles import segments
+from profiles.fragment import parts
 from profiles.model import Profile
 from profiles.stage import Person, Profiles
 
@@ -26,17 +32,48 @@ Stands: TypeAlias = Mapping[str, Standing]
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Reads whole persons by profile id."""
+    """Reads whole persons by profile id.
+
+    `home` is the jurisdiction of those of whom nothing tells it; empty: the strictest.
+    """
 
     keyring: Keyring
     profiles: Profiles
     views: Views
+    home: str = ""
 
     async def nodes(
         self, connection: Connection, ids: Iterable[ProfileId]
     ) -> dict[ProfileId, list[SubjectId]]:
         """The identifiers of those of these ids that name a profile now."""
         return await identity_store.nodes_of(connection, list(ids))
+
+    async def stands(
+        self,
+        connection: Connection,
+        people: Mapping[ProfileId, Sequence[SubjectId]],
+        now: Instant,
+        tail: Mapping[SubjectId, Sequence[Decision]] | None = None,
+    ) -> dict[ProfileId, Stands]:
+        """How these people stand on every purpose; `tail` adds decisions not folded yet."""
+        sides = await self._sides(connection, people)
+        return await consent_stage.standings(connection, sides, self.home, now, tail)
+
+    async def _sides(
+        self, connection: Connection, people: Mapping[ProfileId, Sequence[SubjectId]]
+    ) -> dict[ProfileId, list[list[SubjectId]]]:
+        """The subjects of each person, apart where only likeness joins them."""
+        sides = {profile: [list(nodes)] for profile, nodes in people.items()}
+        likely = await inferences.about(connection, {n for each in people.values() for n in each})
+        ends = {end for each in likely for end in each[:2]}
+        mixed = {p: list(nodes) for p, nodes in people.items() if not ends.isdisjoint(nodes)}
+        if mixed:
+            rules = await RuleBook().refresh(connection)
+            of = {node: profile for profile, nodes in mixed.items() for node in nodes}
+            sides |= {profile: [] for profile in mixed}
+            for nodes in (await certain(connection, rules, mixed)).values():
+                sides[of[nodes[0]]].append(nodes)
+        return sides
 
     async def names(
         self, connection: Connection, subjects: Iterable[SubjectId]
@@ -51,8 +88,8 @@ class People:
         """Identifiers that events of these subjects carried, and the first time of each."""
         fragments = await self.profiles.shelf.open(connection, subjects)
         found: dict[Identifier, Instant] = {}
-        for fragment in fragments.values():
-            for namespace, values in fragment.identifiers.items():
+        for part in (part for each in fragments.values() for part in parts(each)):
+            for namespace, values in part.identifiers.items():
                 for value, at in values.items():
                     each = Identifier(namespace, value)
                     found[each] = min(at, found.get(each, at))
@@ -81,12 +118,13 @@ class People:
         self, connection: Connection, profile: ProfileId, nodes: Sequence[SubjectId], now: Instant
     ) -> dict[str, Any] | None:
         """The view of somebody who would have these identifiers; None if there is nothing of it."""
-        stands = (await consent_stage.standings(connection, {profile: nodes}))[profile]
+        stands = (await self.stands(connection, {profile: nodes}, now))[profile]
         unified = await self.profiles.unify(connection, {profile: nodes})
         if profile not in unified:
             return None
-        person = Person(profile, list(nodes), granted(stands), "")
-        inside = await self.profiles.inside(connection, [person], now)
+        person = Person(profile, list(nodes), granted(stands), None, "")
+        signals = await consent_stage.signals(connection)
+        inside = await self.profiles.inside(connection, [person], signals, now)
         keys = await segments.keys(connection)
         members = sorted(keys[each] for each in inside.get(profile, ()) if each in keys)
         return shown(view(profile, unified[profile], members, stands).content)
@@ -95,7 +133,7 @@ class People:
         self, connection: Connection, ids: Iterable[ProfileId]
     ) -> dict[ProfileId, View]:
         people = await self.nodes(connection, ids)
-        stands = await consent_stage.standings(connection, people)
+        stands = await self.stands(connection, people, times.now())
         unified = await self.profiles.unify(connection, people)
         keys = await segments.keys(connection)
         inside: dict[ProfileId, list[str]] = {}
@@ -117,6 +155,7 @@ class People:
         sealed = {
             profile: self.views.seal(profile, each, boxes[each.subject], versions[profile])
             for profile, each in views.items()
+            if each.subject in boxes
         }
         await self.views.put(sealed)
 

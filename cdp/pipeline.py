@@ -17,31 +17,41 @@ transaction, and its position moves in that transaction, so it happens exactly o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import activation.store as delivery_store
+import cdp.suppression.store as suppressions
 import consent.stage as consent
 import identity.matching.store as matching
 import identity.store as identity_store
 import profiles.store as profile_store
-from activation.model import Delivery, Entry
-from activation.stage import Activation, Permit, Ready
-from cdp import times
+from activation import claims
+from activation.model import ERASED, Ended, Entry
+from activation.stage import Activation, Ready
+from activation.store import Mark
+from activation.webhook import Late
+from cdp import lapses, metrics, origins, times, touches
+from cdp.attempts import attempt
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
 from cdp.log.keyring import Keyring, opened
 from cdp.log.store import Record, partition_of
 from cdp.people import People, unfolded_decisions
+from cdp.permits import obliged, permit
 from cdp.stream.stage import Unit
-from consent.model import Standing, granted, is_about_consent
+from cdp.telemetry import Traces
+from consent.model import denied, expired
+from consent.stage import Heard
+from consent.standing import Standing, granted, until
 from identity import identifiers
 from identity.stage import Identity
 from profiles.stage import Person, Profiles
 from profiles.store import Recorded
 
-_ID = 16  # bytes of an event's id, and of a subject's
+GATHER_SECONDS = 0.02  # sends that end within it are noted together
 
 
 class Seen(NamedTuple):
@@ -63,14 +73,15 @@ class Pipeline:
     profiles: Profiles
     people: People
     activation: Activation
+    traces: Traces | None = None
 
     async def on_events(self, unit: Unit, records: Sequence[Record]) -> None:
         """Agent 1, per subject: resolve identity → apply consent → fold the fragment."""
         connection = unit.connection
-        boxes = await self.keyring.load(connection, {record.key for record in records})
+        boxes = await self.keyring.renewed(connection, {record.key for record in records})
         homes = {subject: partition_of(subject, self.partitions) for subject in boxes}
         folding = await self.profiles.begin(connection, homes)
-        said, decided, causes = self.identity.listen(), [], {}
+        said, wished, causes = self.identity.listen(), Heard(), {}
         for subject, event in opened(records, boxes):
             if event.type in identifiers.TOLD:  # by an operator or by matching, not by the person
                 said.tell(event)
@@ -79,40 +90,47 @@ class Pipeline:
             if named.subject is None:
                 continue
             said.hear(named, event)
-            if is_about_consent(event):
-                decided.append((subject, event))
-            folding.add(subject, event, named.identifiers)
+            wished.hear(subject, event)
+            if not expired(event):  # which the person did not do: it was nobody's deed
+                folding.add(subject, event, named.identifiers, denied(event))
             causes[subject] = event.id
+            unit.follow(subject, origins.of(event))
         resolved = await self.identity.resolve(connection, said, causes, unit.now)
-        await consent.apply(connection, decided)
+        await consent.apply(connection, wished)
         await self.profiles.end(connection, folding)
         await profile_store.split(connection, resolved.split)
         for profile in sorted(resolved.moved):
             unit.emit(TOUCHED, profile)
         for subject, event_id in causes.items():
-            unit.emit(TOUCHED, resolved.profiles[subject], event_id + subject)
+            touch = touches.packed(event_id, subject, unit.origins[subject])
+            unit.emit(TOUCHED, resolved.profiles[subject], touch)
 
     async def on_touched(self, unit: Unit, records: Sequence[Record]) -> None:
         """Agent 2, per profile: unify → evaluate segments → record entries and exits."""
-        causes = {record.key: _cause(record.value) for record in records}
+        await self.keyring.renew(unit.connection)
+        causes = {record.key: touches.cause(record.value) for record in records}
+        for record in records:
+            unit.follow(record.key, touches.origin(record.value))
         seen = await self.evaluate(unit, causes)
         await self._forward(unit, records, seen.people)
         await consent.open_collection(unit.connection, seen.people, seen.stands)
         await self._request_deliveries(unit, seen.changes)
         if not self.profiles.replaying:
             await matching.queue(unit.connection, causes.keys())
+            await self._tell_lapses(unit, seen)
 
     async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, str]) -> Seen:
         """Settle these profiles as of the unit's instant."""
         connection = unit.connection
         people = await self.people.nodes(connection, causes)
-        stands = await consent.standings(connection, people)
-        allowed = {id(stand): granted(stand) for stand in stands.values()}  # mostly one
+        stands = await self.people.stands(connection, people, unit.now)
+        allowed = {id(stand): (granted(stand), until(stand)) for stand in stands.values()}
         persons = [
-            Person(profile, nodes, allowed[id(stands[profile])], causes[profile])
+            Person(profile, nodes, *allowed[id(stands[profile])], causes[profile])
             for profile, nodes in people.items()
         ]
-        changes = await self.profiles.evaluate(connection, persons, unit.now)
+        signals = await consent.signals(connection)
+        changes = await self.profiles.evaluate(connection, persons, signals, unit.now)
         return Seen(people, stands, changes)
 
     async def _forward(
@@ -122,7 +140,8 @@ class Pipeline:
         await profile_store.drop_profiles(
             unit.connection, {record.key for record in records} - people.keys()
         )
-        away = {_subject(r): r.value for r in records if _subject(r) not in people.get(r.key, ())}
+        subjects = [(touches.subject(record), record) for record in records]
+        away = {s: r.value for s, r in subjects if s not in people.get(r.key, ())}
         now_part_of = await identity_store.profiles(unit.connection, away.keys())
         for subject, profile in now_part_of.items():
             unit.emit(TOUCHED, profile, away[subject])
@@ -137,54 +156,83 @@ class Pipeline:
                 recorded.change.profile,
                 "entered" if recorded.change.entered else "left",
                 recorded.change.at,
+                origins.packed(unit.origins.get(recorded.change.profile)),
             )
             for recorded in changes
         ]
         for delivery in await self.activation.request(unit.connection, entries):
             unit.emit(DELIVERIES, delivery.destination.encode() + delivery.profile, delivery.id)
 
+    async def _tell_lapses(self, unit: Unit, seen: Seen) -> None:
+        """A yes that has ended: as a fact, and to whoever wants to ask again."""
+        told = await lapses.tell(
+            unit.connection, self.keyring, self.partitions, seen.people, seen.stands
+        )
+        ends = [Ended(each.fact, each.purpose, each.profile, each.at) for each in told]
+        for delivery in await self.activation.announce(unit.connection, ends):
+            unit.emit(DELIVERIES, delivery.destination.encode() + delivery.profile, delivery.id)
+
     async def on_deliveries(self, unit: Unit, records: Sequence[Record]) -> None:
-        """Agent 3, per destination: check consent at this moment → send → record the outcome."""
-        connection = unit.connection
+        """Agent 3, per destination: check consent at this moment → send → record the outcome.
+
+        Rows are locked before any decision is read: see `cdp.withdrawing`, which waits for that.
+        """
+        connection, claim = unit.connection, claims.begin(times.now)
+        await self.keyring.renew(connection)
         claimed = await delivery_store.claim(connection, {record.value for record in records})
         if not claimed:
             return
-        current = {
-            each.profile: await identity_store.profile_of(connection, each.profile)
-            for each in claimed
-        }
-        claimed = [each._replace(profile=current[each.profile] or each.profile) for each in claimed]
+        current = await identity_store.profiles(connection, {each.profile for each in claimed})
+        claimed = [
+            each._replace(profile=current.get(each.profile, each.profile)) for each in claimed
+        ]
         people = await self.people.nodes(connection, {each.profile for each in claimed})
         nodes = {node for nodes in people.values() for node in nodes}
         tail = await unfolded_decisions(connection, self.keyring, nodes)
-        stands = await consent.standings(connection, people, tail)
-        permits = {each.id: _permit(each, stands.get(each.profile, {})) for each in claimed}
+        stands = await self.people.stands(connection, people, claim.at, tail)
+        listed = await suppressions.among(connection, nodes)
+        barred = {profile for profile, mine in people.items() if not listed.isdisjoint(mine)}
+        permits = {
+            each.id: obliged()
+            if each.kind == ERASED
+            else permit(
+                each.purpose,
+                stands.get(each.profile, {}),
+                suppressed=each.profile in barred and each.kind != "left",
+            )
+            for each in claimed
+        }
         views = await self.people.load(connection, people)
-        ready = await self.activation.admit(connection, claimed, permits, views, unit.now)
-        unit.after_commit.append(lambda: self._send(ready))
+        ready = await self.activation.admit(connection, claimed, permits, views, claim)
+        refused = [each.destination for each in claimed if not permits[each.id].granted]
+        unit.after_commit.append(lambda: self._send(ready, refused))
 
-    async def _send(self, ready: Sequence[Ready]) -> None:
-        """Outside any transaction. If this worker dies, the lease in the ledger brings it back."""
-        marks = await self.activation.send(ready, times.now())
-        async with self.database.transaction() as connection:
-            await delivery_store.mark(connection, marks)
+    async def _send(self, ready: Sequence[Ready], refused: Sequence[str]) -> None:
+        """Outside any transaction. If this worker dies, the lease in the ledger brings it back.
 
+        What came of a send is noted soon after it ended, whatever the others are doing: somebody
+        who withdraws may be waiting for it.
+        """
+        for destination in refused:
+            metrics.attempts.labels(destination, "refused").inc()
+        pending = {asyncio.create_task(self._attempt(each)) for each in ready}
+        try:
+            while pending:
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                done, pending = await asyncio.wait(pending, timeout=GATHER_SECONDS)
+                marks = [mark for each in done if (mark := each.result()) is not None]
+                async with self.database.transaction() as connection:
+                    await delivery_store.mark(connection, marks)
+        finally:
+            for each in pending:
+                each.cancel()
 
-def _cause(value: bytes) -> str:
-    """Why a profile is looked at: an event's id, or a word for what else made us."""
-    return value[:_ID].hex() if len(value) == 2 * _ID else value.decode()
-
-
-def _subject(touched: Record) -> SubjectId:
-    """Whose event touched the profile; a profile's id is its earliest identifier."""
-    return touched.value[_ID:] if len(touched.value) == 2 * _ID else touched.key
-
-
-def _permit(delivery: Delivery, stands: Mapping[str, Standing]) -> Permit:
-    stand = stands.get(delivery.purpose)
-    if stand is None:
-        return Permit(False, {"purpose": delivery.purpose, "state": "unknown"})
-    cite = {"purpose": delivery.purpose, "state": stand.state, "fact": None, "at": None}
-    if stand.decision is not None:
-        cite |= {"fact": stand.decision.event.hex(), "at": times.iso(stand.decision.at)}
-    return Permit(stand.state == "granted", cite)
+    async def _attempt(self, ready: Ready) -> Mark | None:
+        with attempt(ready.delivery, self.traces) as trying:
+            try:
+                mark = await self.activation.send(ready, times.now(), trying.headers)
+            except Late:  # it stays claimed until its lease is over, and then is somebody else's
+                trying.ended("late", "the claim was over")
+                return None
+            trying.ended(mark.state, mark.reason)
+        return mark

@@ -6,15 +6,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from identity.matching.fields import Matching, Record
-from profiles.fragment import Fragment
+from profiles.fragment import Fragment, Part, Stamped, parts
 
 PLACES, DEVICES = "@places", "@devices"
 _WORDS = {"first": 0, "last": -1}  # of a name that is given whole
 
 
-def record(matching: Matching, fragments: Iterable[Fragment]) -> Record:
-    """Every value that was ever the latest of its subject."""
-    known = list(fragments)
+def record(
+    matching: Matching, fragments: Iterable[Fragment], without: frozenset[str] = frozenset()
+) -> Record:
+    """Every value that was ever the latest of its subject.
+
+    What events told that deny any of the signals `without` is not compared.
+    """
+    known = [_seen(each, without) for each in fragments]
     found = {
         each.name: [v for one in known for source in each.traits for v in _values(one, source)]
         for each in matching.fields
@@ -22,17 +27,34 @@ def record(matching: Matching, fragments: Iterable[Fragment]) -> Record:
     return matching.record(found)
 
 
-def _values(fragment: Fragment, source: str) -> Iterator[Any]:
+def _seen(fragment: Fragment, without: frozenset[str]) -> Part:
+    """What may be seen of a fragment, in one piece."""
+    found = list(parts(fragment, without))
+    if len(found) == 1:
+        return found[0]
+    seen = Stamped({}, {}, {}, {}, [], {})
+    for part in found:
+        for name, register in part.traits.items():
+            if name not in seen.traits or seen.traits[name][:2] < register[:2]:
+                seen.traits[name] = register
+        for namespace, values in part.identifiers.items():
+            seen.identifiers.setdefault(namespace, {}).update(values)
+        seen.devices.update(part.devices)
+    seen.places = list(dict.fromkeys(place for part in found for place in part.places))
+    return seen
+
+
+def _values(part: Part, source: str) -> Iterator[Any]:
     if source == PLACES:
-        yield from fragment.places
+        yield from part.places
     elif source == DEVICES:
-        yield from fragment.devices
+        yield from part.devices
     elif source.startswith("@"):
-        yield from fragment.identifiers.get(source[1:], ())
+        yield from part.identifiers.get(source[1:], ())
     else:
         name, _, rest = source.partition(".")
-        if name in fragment.traits:
-            yield from _inside(fragment.traits[name][2], rest)
+        if name in part.traits:
+            yield from _inside(part.traits[name][2], rest)
 
 
 def _inside(value: Any, path: str) -> Iterator[Any]:

@@ -16,9 +16,13 @@ from cdp.db import Connection, Database, named
 from cdp.digest import Digest
 from cdp.errors import Conflict
 from cdp.events import EVENTS, TOPICS, TOUCHED, Instant
+from cdp.exchange import exchange
+from cdp.log import erasures
 from cdp.log import store as log_store
 from cdp.log.store import Record
+from cdp.migrate import RESTORE
 from cdp.pipeline import Pipeline
+from cdp.privacy import projections
 from cdp.stream import checkpoints
 from cdp.stream.stage import Unit
 
@@ -33,6 +37,7 @@ PROJECTIONS = (
     "verdicts",
     "inferences",
     "decisions",
+    "seen_in",
     "fragments",
     "profiles",
     "memberships",
@@ -47,6 +52,8 @@ _LOCK = named(
      order by topic, partition for update
     """
 )
+_PARKED = named('select partition, "offset" from parked where topic = :topic')
+_RESTORED = named("delete from meta where key = :key")
 _PROFILES = named(
     "select distinct profile from nodes where profile > :after order by profile limit :limit"
 )
@@ -102,6 +109,8 @@ class Replay:
     shadow: Pipeline
     progress: Progress = lambda what, done, of: None
     _positions: dict[int, int] = field(default_factory=dict)
+    _erasures: int = erasures.UNKNOWN  # how many there were when it began
+    _parked: frozenset[tuple[int, int]] = frozenset()  # left out, as the agents did
 
     async def verify(self) -> list[Comparison]:
         """Rebuild beside the live state, as of a moment when that has caught up, and compare."""
@@ -112,6 +121,8 @@ class Replay:
         await self._fold(ends)
         await self._evaluate(now)
         async with self.shadow.database.transaction() as connection:
+            if (await erasures.since(connection, self._erasures)).subjects:
+                raise Conflict("somebody was erased meanwhile: verify again")
             replayed = await digest.all_of(connection, self.shadow.keyring)
         await self._clean_up()
         return [Comparison(a, b) for a, b in zip(digests, replayed, strict=True)]
@@ -128,8 +139,35 @@ class Replay:
         await self.shadow.people.views.clear()
         return sum(self._positions.values())
 
-    async def _make_room(self) -> None:
+    async def adopt(self) -> int:
+        """Rebuild what a restored log amounts to as far as its agents had come; none runs yet.
+
+        Who is in a segment was decided live, and stays. Where that is not what would be decided
+        now, the agents look at the profile again. Returns events replayed.
+        """
+        await self._make_room()
         async with self.live.transaction() as connection:
+            places = await checkpoints.positions(connection)
+            rows = await connection.execute(_PARKED, {"topic": EVENTS})
+            self._parked = frozenset((row[0], row[1]) for row in rows)
+        await self._fold({p: offset for (topic, p), offset in places.items() if topic == EVENTS})
+        await self._evaluate(times.now())
+        async with self.shadow.database.transaction() as connection:
+            rows = await connection.execute(_DIFFERENCES)
+            unit = Unit(connection, times.now())
+            for profile in sorted({row[1] for row in rows}):
+                unit.emit(TOUCHED, profile, b"replay")
+            await exchange(connection, SCHEMA, [t for t in PROJECTIONS if t != "memberships"])
+            await log_store.emit(connection, unit.messages, self.shadow.partitions)
+            await connection.execute(_RESTORED, {"key": RESTORE})
+        await self._clean_up()
+        await self.shadow.people.views.clear()
+        return sum(self._positions.values())
+
+    async def _make_room(self) -> None:
+        self._positions.clear()
+        async with self.live.transaction() as connection:
+            self._erasures = (await erasures.since(connection, erasures.UNKNOWN)).total
             await connection.execute(_DROP)
             await connection.execute(_CREATE)
             for table in PROJECTIONS:
@@ -153,8 +191,9 @@ class Replay:
         while done < total:
             async with self.shadow.database.transaction() as connection:
                 records = await self._next(connection, ends)
-                await self.shadow.on_events(Unit(connection, times.now()), records)
-            done += len(records)
+                if records:
+                    await self.shadow.on_events(Unit(connection, times.now()), records)
+            done = sum(self._positions.values())
             self.progress("events", done, total)
 
     async def _next(self, connection: Connection, ends: Mapping[int, int]) -> list[Record]:
@@ -165,7 +204,7 @@ class Replay:
                 limit = min(CHUNK, end - position)
                 parts = await log_store.read(connection, EVENTS, {partition: position}, limit)
                 self._positions[partition] = position + len(parts[partition])
-                return parts[partition]
+                return [r for r in parts[partition] if (partition, r.offset) not in self._parked]
         return []
 
     async def _evaluate(self, now: Instant) -> None:
@@ -186,6 +225,8 @@ class Replay:
             rows = await connection.execute(_LOCK, {"topics": list(TOPICS)})
             current = {row[1]: row[2] for row in rows if row[0] == EVENTS}
             unit = Unit(connection, times.now())
+            shelf = self.shadow.profiles.shelf
+            await projections.leave_out(connection, self.shadow.keyring, self._erasures, shelf.open)
             while records := await self._next(connection, current):
                 await self.shadow.on_events(unit, records)
             await connection.execute(_SINCE)
@@ -193,9 +234,7 @@ class Replay:
                 profile_store.Change(key, profile, entered, unit.now, "replay")
                 for key, profile, entered in await connection.execute(_DIFFERENCES)
             ]
-            for table in PROJECTIONS:
-                await connection.exec_driver_sql(f"drop table public.{table}")
-                await connection.exec_driver_sql(f"alter table replay.{table} set schema public")
+            await exchange(connection, SCHEMA, PROJECTIONS)
             await profile_store.record(connection, changed)
             await log_store.emit(connection, unit.messages, self.shadow.partitions)
 

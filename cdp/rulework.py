@@ -61,6 +61,7 @@ class RuleWork:
     async def step(self) -> bool:
         """Do a piece of work; False when there is none."""
         async with self.database.transaction() as connection:
+            await self.people.keyring.renew(connection)
             work = await rulebook.work(connection)
             if work is not None:
                 await self._carry(connection, work)

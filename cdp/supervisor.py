@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,9 +20,28 @@ _POLL_SECONDS = 0.1
 _STOP_SECONDS = 8.0
 _LONGEST_PAUSE = 5.0
 _STABLE_SECONDS = 10.0  # alive so long, a part is taken for well
-_MOST_RESTARTS = 20  # in a row, then something is wrong for good
+_MOST_RESTARTS = 20  # in a row before all is up: then something is wrong for good
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Restarts:
+    """How often in a row something has failed, and when it may be tried again."""
+
+    failures: int = 0
+    not_before: float = 0.0
+
+    def due(self) -> bool:
+        """Whether the pause is over."""
+        return time.monotonic() >= self.not_before
+
+    def failed(self, *, again: bool = True) -> float:
+        """Note a failure, the first one unless `again`; returns the pause in seconds."""
+        self.failures = self.failures + 1 if again else 0
+        pause = min(0.1 * 2 ** min(self.failures, 10), _LONGEST_PAUSE) if self.failures else 0.0
+        self.not_before = time.monotonic() + pause
+        return pause
 
 
 @dataclass(slots=True)
@@ -32,29 +52,34 @@ class Part:
     arguments: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    failures: int = 0
-    not_before: float = 0.0
+    restarts: Restarts = field(default_factory=Restarts)
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Owns children and servers from `run` until it returns; nothing of them is left then."""
+    """Owns children and servers from `run` until it returns; nothing of them is left then.
+
+    What has been up once is brought back for as long as it takes: a disk may be full for an hour.
+    """
 
     servers: Sequence[Server]
     environment: Mapping[str, str]
     parts: list[Part] = field(default_factory=list)
+    _revivals: dict[str, Restarts] = field(default_factory=lambda: defaultdict(Restarts))
+    _announced: bool = False
     _stopping: bool = False
 
-    def once(self, command: str) -> None:
+    def once(self, *command: str) -> None:
         """Run a command to its end; in a process of its own, whose memory goes with it."""
         done = subprocess.run(
-            [sys.executable, "-m", "cdp", command],
+            [sys.executable, "-m", "cdp", *command],
             env={**os.environ, **self.environment},
             stdout=subprocess.DEVNULL,
             check=False,
         )
         if done.returncode:
-            raise ServiceFailed(f"`cdp {command}` failed with exit code {done.returncode}")
+            raise ServiceFailed(f"`cdp {command[0]}` failed with exit code {done.returncode}")
 
     def run(self, ready: Callable[[], None]) -> None:
         """Start everything, call `ready` when it is up, watch until told to stop."""
@@ -63,11 +88,9 @@ class Supervisor:
         try:
             for part in self.parts:
                 self._start(part)
-            announced = False
             while not self._stopping:
                 self._watch()
-                if not announced:
-                    announced = self._announce(ready)
+                self._announced = self._announced or self._announce(ready)
                 time.sleep(_POLL_SECONDS)
         finally:
             self._end()
@@ -85,7 +108,7 @@ class Supervisor:
     def _start(self, part: Part) -> None:
         part.process = subprocess.Popen(
             [sys.executable, "-m", "cdp", *part.arguments],
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **part.environment},
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is ours to pass on
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509
@@ -94,36 +117,40 @@ class Supervisor:
 
     def _watch(self) -> None:
         for server in self.servers:
-            if not server.alive():
+            if not server.alive() and self._revivals[server.name].due():
                 self._revive(server)
         for part in self.parts:
             if part.process is not None and part.process.poll() is not None:
                 self._schedule_restart(part)
-            if part.process is None and time.monotonic() >= part.not_before:
+            if part.process is None and part.restarts.due():
                 self._start(part)
 
     def _revive(self, server: Server) -> None:
-        """A server may be killed again while it recovers; only so often in a row, though."""
-        for attempt in range(_MOST_RESTARTS):
-            log.warning("server_died", server=server.name, attempt=attempt)
-            try:
-                server.start()
-                return
-            except ServiceFailed as error:
-                if self._stopping or attempt == _MOST_RESTARTS - 1:
-                    raise
-                log.warning("server_not_back", server=server.name, error=str(error)[:60])
-                time.sleep(_POLL_SECONDS * attempt)
+        """It may be killed again while it recovers, or not get up for lack of space."""
+        restarts = self._revivals[server.name]
+        log.warning("server_died", server=server.name, failures=restarts.failures)
+        try:
+            server.start()
+        except ServiceFailed as error:
+            pause = restarts.failed()
+            log.warning(
+                "server_not_back", server=server.name, restart_in=pause, error=_brief(error)
+            )
+            self._must_hope(server.name, restarts, "does not start")
+        else:
+            restarts.failures = 0
 
     def _schedule_restart(self, part: Part) -> None:
         assert part.process is not None
         code, lived = part.process.returncode, time.monotonic() - part.started
-        part.failures = 0 if lived > _STABLE_SECONDS else part.failures + 1
-        if part.failures > _MOST_RESTARTS:
-            raise ServiceFailed(f"{part.name} ends again and again (exit code {code})")
-        pause = 0.0 if not part.failures else min(0.1 * 2**part.failures, _LONGEST_PAUSE)
+        pause = part.restarts.failed(again=lived <= _STABLE_SECONDS)
         log.warning("part_died", part=part.name, exit_code=code, restart_in=pause)
-        part.process, part.not_before = None, time.monotonic() + pause
+        part.process = None
+        self._must_hope(part.name, part.restarts, f"ends again and again (exit code {code})")
+
+    def _must_hope(self, name: str, restarts: Restarts, what: str) -> None:
+        if restarts.failures > _MOST_RESTARTS and not self._announced:
+            raise ServiceFailed(f"{name} {what}")
 
     def _end(self) -> None:
         """The writers first, then the stores under them (which their owner closes)."""
@@ -138,3 +165,8 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _brief(error: ServiceFailed) -> str:
+    """Its last line, which says what is the matter."""
+    return str(error).strip().rpartition("\n")[2][-200:]

@@ -17,7 +17,7 @@ from cdp import times
 from cdp.db import Connection, named
 from cdp.events import Box, ProfileId
 from cdp.people import People
-from consent.model import granted
+from consent.standing import granted
 from identity import explain, store
 from identity.graph import NodeId
 from identity.marks import Marks
@@ -187,11 +187,13 @@ async def _segments(
     then = {p: nodes for p, nodes in changes.parts.items() if p in touched}
     if len(then) > EVALUATED:
         return None
-    stands = await consent_stage.standings(connection, then)
+    stands = await people.stands(connection, then, times.now())
     persons = [
-        Person(profile, nodes, granted(stands[profile]), "") for profile, nodes in then.items()
+        Person(profile, nodes, granted(stands[profile]), None, "")
+        for profile, nodes in then.items()
     ]
-    inside = await people.profiles.inside(connection, persons, times.now())
+    signals = await consent_stage.signals(connection)
+    inside = await people.profiles.inside(connection, persons, signals, times.now())
     after = Counter(segment for each in inside.values() for segment in each)
     known = await profile_store.memberships(connection, list(changes.olds))
     before = Counter(each.segment for each in known)

@@ -1,60 +1,22 @@
 """Consent as a function of decisions: which signal says what, and how a person stands by purpose.
 
 A decision is a fact: a signal (a purpose, or a category name that an SDK uses), granted or denied,
-at a time. Over all of a person's identifiers the latest decides; a tie is a no.
+at a time. Whether an event may be stored follows from them; how a person stands, see `standing`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from cdp.events import Event, Instant, mapping
-
-State: TypeAlias = Literal["granted", "denied"]
+from consent import signals, stamps
+from consent.jurisdictions import State
+from consent.stamps import GPC
 
 COLLECTION = "analytics"  # the purpose under which behaviour is stored at all
-GPC = "gpc"  # Global Privacy Control: counts from when it was first seen, not with every event
-_NOT_SIGNAL = re.compile(r"[^a-z0-9]+")
-
-
-class Purpose(NamedTuple):
-    """Something data is used for, how a person stands without a decision, and what signals it."""
-
-    key: str
-    name: str
-    by_default: State
-    signals: tuple[str, ...] = ()
-
-
-# Category names of Segment's wrapper, OneTrust (C0001…), Cookiebot and Google Consent Mode v2.
-DEFAULT_PURPOSES = (
-    Purpose("necessary", "Strictly necessary", "granted", ("strictly_necessary", "c0001")),
-    Purpose(
-        "analytics",
-        "Analytics",
-        "granted",
-        ("performance", "statistics", "analytics_storage", "c0002"),
-    ),
-    Purpose(
-        "personalization",
-        "Personalisation",
-        "granted",
-        ("functional", "preferences", "personalization_storage", "c0003"),
-    ),
-    Purpose("marketing_email", "Marketing by e-mail", "denied"),
-    Purpose("marketing_push", "Marketing by push message", "denied"),
-    Purpose(
-        "sale_or_share",
-        "Sale or sharing for advertising",
-        "denied",
-        ("advertising", "marketing", "targeting", "ad_storage", "c0004", GPC),
-    ),
-    Purpose("profiling", "Automated profiling", "denied"),
-)
 
 
 class Decision(NamedTuple):
@@ -64,24 +26,14 @@ class Decision(NamedTuple):
     state: State
     at: Instant
     event: bytes
-    source: str  # api, stamp or gpc
+    source: str  # api, stamp, tcf, gpp or gpc
+    jurisdiction: str = ""
+    notice: str = ""  # the version that was shown
 
     @property
     def weight(self) -> tuple[Instant, bool, bytes]:
         """Decisions on the same signal compare by this: later wins, and a tie is a no."""
         return self.at, self.state == "denied", self.event
-
-
-class Standing(NamedTuple):
-    """How a person stands on a purpose, and the decision that says so, if there is one."""
-
-    state: State
-    decision: Decision | None
-
-
-def signal_of(name: str) -> str:
-    """`Strictly Necessary` and `strictly_necessary` are one signal."""
-    return _NOT_SIGNAL.sub("_", name.lower()).strip("_")[:64]
 
 
 def is_about_consent(event: Event) -> bool:
@@ -94,40 +46,53 @@ def decisions(event: Event) -> list[Decision]:
     """What an event says about consent, wherever an SDK puts it; the later source wins."""
     if not is_about_consent(event):
         return []
-    said: dict[str, tuple[State, str]] = {}
-    consent = mapping(event.context.get("consent"))
-    for name, allowed in mapping(consent.get("categoryPreferences")).items():
-        if isinstance(allowed, bool):
-            said[signal_of(name)] = ("granted" if allowed else "denied", "stamp")
-    management = mapping(event.context.get("consentManagement"))
-    for field, state in _RUDDERSTACK:
-        for name in _names(management.get(field)):
-            said[signal_of(name)] = (state, "stamp")
-    if consent.get(GPC) is True:
-        said[GPC] = ("denied", GPC)
-    if event.type == "consent":
-        purpose = event.properties.get("purpose")
-        if isinstance(purpose, str):
-            granted = event.properties.get("state") == "granted"
-            said[signal_of(purpose)] = ("granted" if granted else "denied", "api")
+    stamp, at = stamps.of(event), event.at
     return [
-        Decision(signal, state, event.at, event.id, source)
-        for signal, (state, source) in said.items()
-        if signal
+        Decision(signal, state, at, event.id, source, stamp.where, stamp.notice)
+        for signal, (state, source) in stamp.said.items()
     ]
 
 
-_RUDDERSTACK: tuple[tuple[str, State], ...] = (
-    ("allowedConsentIds", "granted"),
-    ("deniedConsentIds", "denied"),
-)
+def expired(event: Event) -> str:
+    """The purpose to which a yes has ended by itself, where an event tells that; else empty."""
+    purpose = event.properties.get("expired") if event.type == "consent" else None
+    return purpose if isinstance(purpose, str) else ""
 
 
-def _names(value: object) -> Iterable[str]:
-    """Consent ids come as a list, or as an object of lists by provider."""
-    if isinstance(value, list):
-        return [each for each in value if isinstance(each, str)]
-    return [name for each in mapping(value).values() for name in _names(each)]
+def illegible(event: Event) -> tuple[str, str] | None:
+    """The field with a consent string that cannot be read, and what is wrong with it."""
+    return signals.problem(event.context.get("consent"))
+
+
+def denied(event: Event) -> tuple[str, ...]:
+    """The signals that an event itself denies, sorted: it is not for purposes that they mean."""
+    asked = event.context.get(GPC) is True
+    if not is_about_consent(event):
+        return _GPC_ALONE if asked else ()
+    found = stamps.of(event).denied
+    return tuple(sorted({*found, GPC})) if asked else found
+
+
+_GPC_ALONE = (GPC,)
+
+
+def asks_gpc(event: Event) -> bool:
+    """Whether it is to record Global Privacy Control, from the browser's header or its like."""
+    return mapping(event.context.get("consent")).get(GPC) is True
+
+
+def once(event: Event, since: Instant | None) -> Event:
+    """An event that does not record Global Privacy Control anew, if it is on record since before.
+
+    It denies what that means (`denied`) like any other, but is no fact about consent by itself.
+    """
+    if since is None or event.at < since or not asks_gpc(event):
+        return event
+    consent = {name: value for name, value in event.context["consent"].items() if name != GPC}
+    context = {**event.context, GPC: True, "consent": consent}
+    if not consent:
+        del context["consent"]
+    return msgspec.structs.replace(event, context=context)
 
 
 def latest(known: Iterable[Decision]) -> dict[str, Decision]:
@@ -144,48 +109,54 @@ def latest(known: Iterable[Decision]) -> dict[str, Decision]:
     return best
 
 
-def standing(purposes: Iterable[Purpose], known: Iterable[Decision]) -> dict[str, Standing]:
-    """How the person who took these decisions stands on every purpose."""
-    best = latest(known)
-    return {purpose.key: _stand(purpose, best) for purpose in purposes}
-
-
-def granted(stands: Mapping[str, Standing]) -> dict[str, bool]:
-    """Which purposes somebody who stands like that allows."""
-    return {purpose: stand.state == "granted" for purpose, stand in stands.items()}
-
-
-def _stand(purpose: Purpose, best: Mapping[str, Decision]) -> Standing:
-    heard = [best[signal] for signal in (purpose.key, *purpose.signals) if signal in best]
-    if not heard:
-        return Standing(purpose.by_default, None)
-    decision = max(heard, key=lambda d: d.weight)
-    return Standing(decision.state, decision)
+def agreed(own: Sequence[Decision]) -> Sequence[Decision]:
+    """Without a yes that means nothing: beside a no on what goes with it, or of no objection."""
+    if len(own) == 1 and own[0].signal not in signals.OPT_OUTS:  # as a rule
+        return own
+    refused = {signals.vocabulary(d.signal) for d in own if d.state == "denied"} - {""}
+    return [
+        d
+        for d in own
+        if d.state == "denied"
+        or (d.signal not in signals.OPT_OUTS and signals.vocabulary(d.signal) not in refused)
+    ]
 
 
 _TOLD_TO_US = frozenset({"consent", "link", "unlink", "infer"})  # said on purpose, not observed
 
 
-def collectable(event: Event, purposes: Iterable[Purpose], *, allowed_so_far: bool) -> Event | None:
-    """The collection gate: the event, only its consent decision, or nothing to be stored.
+class Basis(NamedTuple):
+    """Whether a subject's behaviour may be stored: its word, None if it has none; and the law's."""
 
-    An event's own stamp counts before what was known; facts that are told on purpose always pass.
+    decided: bool | None
+    by_law: bool
+
+    @property
+    def allowed(self) -> bool:
+        """Its own word comes first."""
+        return self.by_law if self.decided is None else self.decided
+
+
+def collectable(event: Event, meaning: Collection[str], basis: Basis) -> Event | None:
+    """The collection gate: the event, only its consent decisions, or nothing to be stored.
+
+    `meaning` are the signals of the purpose under which behaviour is stored. An event's own stamp
+    counts before what was known; facts that are told on purpose always pass.
     """
     if event.type in _TOLD_TO_US:
         return event
-    if not is_about_consent(event):
-        return event if allowed_so_far else None
-    own = decisions(event)
-    purpose = next((p for p in purposes if p.key == COLLECTION), None)
-    stamped = [d for d in own if purpose and d.signal in (purpose.key, *purpose.signals)]
-    if not stamped:
-        return event if allowed_so_far else None
-    if max(stamped, key=lambda d: d.weight).state == "granted":
+    told = decisions(event)
+    stamped = agreed([d for d in told if d.signal in meaning])
+    allowed = basis.allowed
+    if stamped:
+        allowed = max(stamped, key=lambda d: d.weight).state == "granted"
+    if allowed:
         return event
-    return _decision_only(event) if allowed_so_far else None
+    return decision_only(event) if told and basis.decided is not False else None
 
 
-def _decision_only(event: Event) -> Event:
+def decision_only(event: Event) -> Event:
+    """Of an event only what it decides on consent, and about whom."""
     consent = {
         key: event.context[key] for key in ("consent", "consentManagement") if key in event.context
     }

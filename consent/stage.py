@@ -2,59 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from cdp.db import Connection
-from cdp.events import Event, ProfileId, SubjectId
-from consent import store
-from consent.model import COLLECTION, Decision, Standing, decisions, granted, latest, standing
+from cdp.events import Event, Instant, ProfileId, SubjectId
+from consent import jurisdictions, store
+from consent.model import COLLECTION, Decision, decisions, is_about_consent, latest
+from consent.standing import Ground, Standing, Told, granted, standing
 
 
-async def apply(connection: Connection, facts: Iterable[tuple[SubjectId, Event]]) -> None:
-    """Fold the decisions that these events carry, in the caller's transaction."""
-    taken: dict[SubjectId, list[Decision]] = {}
-    for subject, event in facts:
-        found = decisions(event)
-        if found:
-            taken.setdefault(subject, []).extend(found)
-    if taken:
-        rows = [(subject, d) for subject, all_ in taken.items() for d in latest(all_).values()]
+class Heard:
+    """What a chunk's events say of consent: decisions, and the jurisdictions they were in."""
+
+    def __init__(self) -> None:
+        self.decisions: dict[SubjectId, list[Decision]] = {}
+        self.seen_in: set[tuple[SubjectId, str]] = set()
+
+    def hear(self, subject: SubjectId, event: Event) -> None:
+        """Take up one event."""
+        where = jurisdictions.told(event)
+        if where:
+            self.seen_in.add((subject, where))
+        if is_about_consent(event):
+            self.decisions.setdefault(subject, []).extend(decisions(event))
+
+
+async def apply(connection: Connection, heard: Heard) -> None:
+    """Fold what was heard, in the caller's transaction."""
+    if heard.seen_in:
+        await store.put_seen(connection, heard.seen_in)
+    rows = [(each, d) for each, all_ in heard.decisions.items() for d in latest(all_).values()]
+    if rows:
         await store.put(connection, rows)
 
 
 async def standings(
     connection: Connection,
-    people: Mapping[ProfileId, Sequence[SubjectId]],
+    people: Mapping[ProfileId, Sequence[Sequence[SubjectId]]],
+    home: str,
+    now: Instant,
     tail: Mapping[SubjectId, Sequence[Decision]] | None = None,
 ) -> dict[ProfileId, Mapping[str, Standing]]:
     """How each person stands on every purpose; `tail` adds decisions not folded yet.
 
-    Those who never decided anything share one and the same answer.
+    A person comes as the subjects of each side (see `standing`); of whom nobody knows where they
+    are, they are taken to be at `home`. Those who decided nothing share one and the same answer.
     """
-    purposes = await store.purposes(connection)
-    known = await store.of(connection, {node for nodes in people.values() for node in nodes})
-    undecided = standing(purposes, [])
-    stands: dict[ProfileId, Mapping[str, Standing]] = {}
-    for person, nodes in people.items():
-        taken = [d for told in (known, tail) if told for node in nodes for d in told.get(node, ())]
-        stands[person] = standing(purposes, taken) if taken else undecided
-    return stands
+    ground = Ground(await store.purposes(connection), home, now)
+    every = {node for sides in people.values() for nodes in sides for node in nodes}
+    known = await store.of(connection, every)
+    seen = await store.seen(connection, every)
+    told = {
+        person: [[_told(node, known, tail or {}, seen) for node in nodes] for nodes in sides]
+        for person, sides in people.items()
+    }
+    return {person: standing(ground, sides) for person, sides in told.items()}
+
+
+def _told(
+    node: SubjectId,
+    known: Mapping[SubjectId, Sequence[Decision]],
+    tail: Mapping[SubjectId, Sequence[Decision]],
+    seen: Mapping[SubjectId, Sequence[str]],
+) -> Told:
+    return Told((*known.get(node, ()), *tail.get(node, ())), seen.get(node, ()))
+
+
+async def signals(connection: Connection) -> dict[str, frozenset[str]]:
+    """What means each purpose in a consent stamp."""
+    known = await store.purposes(connection)
+    return {each.key: each.meant_by for each in known}
 
 
 async def allowing(
-    connection: Connection, people: Mapping[ProfileId, Sequence[SubjectId]], purpose: str
+    connection: Connection,
+    people: Mapping[ProfileId, Sequence[SubjectId]],
+    purpose: str,
+    home: str,
+    now: Instant,
 ) -> set[ProfileId]:
     """Those of these people who allow one purpose; nobody if there is no such purpose."""
-    known = [each for each in await store.purposes(connection) if each.key == purpose]
-    taken = await store.of(connection, {node for nodes in people.values() for node in nodes})
-    undecided = all(each.by_default == "granted" for each in known)
-    found = set()
-    for person, nodes in people.items():
-        own = [decision for node in nodes for decision in taken.get(node, ())]
-        allows = granted(standing(known, own)).get(purpose) if own else undecided
-        if known and allows:
-            found.add(person)
-    return found
+    sides = {person: [nodes] for person, nodes in people.items()}
+    stands = await standings(connection, sides, home, now)
+    return {person for person, stand in stands.items() if granted(stand).get(purpose)}
 
 
 async def open_collection(
@@ -62,15 +92,15 @@ async def open_collection(
     people: Mapping[ProfileId, Sequence[SubjectId]],
     stands: Mapping[ProfileId, Mapping[str, Standing]],
 ) -> None:
-    """Tell the collectors whose events may be stored.
+    """Tell the collectors what was decided on storing these people's events; None: nothing was.
 
     Where nobody decided, a former decision may have been somebody else's: of whom they were one.
     """
-    decided: dict[bool, list[SubjectId]] = {True: [], False: []}
+    decided: dict[bool | None, list[SubjectId]] = {True: [], False: [], None: []}
     for person, nodes in people.items():
         stand = stands[person].get(COLLECTION)
-        if stand is not None and (stand.decision is not None or stand.state == "granted"):
-            decided[stand.state == "granted"] += nodes
+        said = stand is not None and stand.decision is not None and not stand.expired
+        decided[stand.state == "granted" if said and stand else None] += nodes
     for collect, subjects in decided.items():
         if subjects:
             await store.set_collection(connection, subjects, collect=collect)

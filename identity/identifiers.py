@@ -140,6 +140,53 @@ def subject(event: Event) -> Identifier | None:
     )
 
 
+def beside(event: Event) -> list[Identifier]:
+    """Every identifier that an event names beside its subject, whoever it is about.
+
+    More than `read` says, which goes by what ties people together: here a mere mention counts.
+    """
+    carried: dict[Identifier, Kind] = {}
+    if event.anonymous_id and event.user_id:
+        _add(carried, ANONYMOUS_ID, event.anonymous_id, Kind.TOGETHER)
+    context = event.context
+    if event.traits and event.type != "group":
+        _read_traits(carried, event.traits, Kind.TOGETHER)
+    if "traits" in context:
+        _read_traits(carried, mapping(context["traits"]), Kind.TOGETHER)
+    if "externalIds" in context:
+        _read_external_ids(carried, context["externalIds"])
+    if "device" in context:
+        _read_device(carried, mapping(context["device"]))
+    if event.previous_id:
+        for namespace in (USER_ID, ANONYMOUS_ID):
+            _add(carried, namespace, event.previous_id, Kind.ALIAS)
+    if event.type == "merge":
+        carried |= dict.fromkeys(_to_merge(event), Kind.ALIAS)
+    if event.type in RULINGS:
+        carried |= {Identifier(*each): Kind.LINKED for each in event.properties["identifiers"]}
+    return list(carried)
+
+
+def mentioned(event: Event) -> tuple[str | None, ...] | None:
+    """All that `beside` and `subject` go by, as it stands there; None where that is more than text.
+
+    Events that come with the same name the same; to find that out costs less than to read them.
+    """
+    context = event.context
+    if "externalIds" in context or event.type in _NAMING_MORE:
+        return None
+    ids = event.user_id, event.anonymous_id, event.previous_id
+    if event.traits or "traits" in context or "device" in context:
+        device, traits = mapping(context.get("device")), mapping(context.get("traits"))
+        own = {} if event.type == "group" else event.traits
+        named = [each.get(name) for each in (traits, own) for name in (EMAIL, PHONE)]
+        named += [device.get(name) for name, _ in _DEVICE]
+        if not all(each is None or isinstance(each, str) for each in named):
+            return None
+        return *ids, *named
+    return ids
+
+
 def ruling(event: Event) -> Ruling | None:
     """What an operator said; None for every other event."""
     if event.type not in RULINGS:
@@ -183,6 +230,11 @@ def _aliased(event: Event) -> list[Link]:
 
 
 def _merged(event: Event) -> list[Link]:
+    named = _to_merge(event)
+    return [Link(named[0], other, Kind.ALIAS) for other in named[1:] if other != named[0]]
+
+
+def _to_merge(event: Event) -> list[Identifier]:
     """RudderStack's merge call names two identifiers by type and value."""
     entries = event.extra.get("mergeProperties")
     named: list[Identifier] = []
@@ -191,7 +243,8 @@ def _merged(event: Event) -> list[Link]:
         identifier = normalised(namespace_of(str(fields.get("type", ""))), fields.get("value"))
         if identifier is not None:
             named.append(identifier)
-    return [Link(named[0], other, Kind.ALIAS) for other in named[1:] if other != named[0]]
+    return named
 
 
+_NAMING_MORE = frozenset({"merge", *RULINGS})
 _SAID = {"alias": _aliased, "merge": _merged}

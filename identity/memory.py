@@ -26,10 +26,10 @@ class News(NamedTuple):
 class Memory:
     """Nodes and edges that were read from the graph, and what events named all of whose are known.
 
-    Nothing leaves the graph, and what is in it only ever gets earlier evidence: so what is
-    remembered stays true, and at worst an event is taken for news and the graph is asked. Whatever
-    will let something leave it (an unlink, an erasure) has to empty this in every worker. Only
-    what was read may be noted, never what a transaction is about to write: it may roll back.
+    Nothing leaves the graph but with an erasure, after which this is emptied; what is in it only
+    ever gets earlier evidence. So what is remembered stays true, and at worst an event is taken for
+    news and the graph is asked. Only what was read may be noted, never what a transaction is about
+    to write: it may roll back.
     """
 
     def __init__(self, size: int = SIZE) -> None:
@@ -38,7 +38,7 @@ class Memory:
         self._settled: dict[Named, Instant] = {}
 
     def clear(self) -> None:
-        """Forget all of it: other rules say other things."""
+        """Forget all of it: other rules say other things, and who was erased is not there."""
         self._known.clear()
         self._settled.clear()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import ProfileId
@@ -57,7 +57,8 @@ class Settling:
             if (elder.placed.component, elder.placed.profile) != (into, profile)
         }
         if united:
-            before = {elder.placed.profile for elder in elders} - set(self.fresh)
+            were = {elder.placed.profile for elder in elders}
+            before = {each for each in were if each not in self.fresh}
             self.unions += sorted(united)
             self.moved |= before | {profile}
             self.moves += [
@@ -110,6 +111,9 @@ class Closed(NamedTuple):
     resolution: Resolution
 
 
+Choice: TypeAlias = Callable[[Facts], Awaitable[Facts]]  # those that count, of all there are
+
+
 async def closed(
     connection: Connection,
     rules: Rules,
@@ -117,16 +121,20 @@ async def closed(
     marks: Marks | None = None,
     *,
     on_trial: bool = False,
+    choose: Choice | None = None,
 ) -> Closed:
     """Look, resolve, and look further where links lead out.
 
     On trial what is stored was found by other rules: `marks` overrule it, and what was shared is
-    looked at anew wherever it is met.
+    looked at anew wherever it is met. With `choose` only some of the facts count, but every node is
+    still there.
     """
     around = set(components)
     while True:
         members = await store.members(connection, around)
         facts, context = await facts_about(connection, members, rules)
+        if choose is not None:
+            facts = await choose(facts)
         if marks is not None:
             alike = await store.nodes(connection, marks.alike_to({n.id for n in facts.nodes}))
             context += alike.values()

@@ -62,9 +62,12 @@ _MEMBERS = named(
      where component = any(:components)
     """
 )
+# Out of a query, lest the planner look up each element, and with some thousands read all edges.
 _INCIDENT_EDGES = named(
     """
-    select a, b, kind, first_seen, event from edges where a = any(:ids) or b = any(:ids)
+    select a, b, kind, first_seen, event from edges
+     where a = any(array(select unnest(cast(:ids as bytea[]))))
+        or b = any(array(select unnest(cast(:ids as bytea[]))))
     """
 )
 _ASSIGN = named(

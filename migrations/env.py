@@ -6,6 +6,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=None,
     transaction_per_migration=True,
+    on_version_apply=context.config.attributes["applied"],
 )
 with context.begin_transaction():
     context.run_migrations()

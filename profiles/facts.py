@@ -1,6 +1,7 @@
 """What conditions are evaluated on: a person's fragments as they lie, looked into where asked.
 
 Unifying a whole profile costs what the person amounts to; evaluating, only what is asked of them.
+A purpose sees nothing of events that deny it by themselves.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from typing import Any
 
 from profiles.comparing import reach
 from profiles.conditions import Counter
-from profiles.fragment import Fragment, Register, Window
+from profiles.fragment import Fragment, Part, Register, Window, parts
 
 
 class Facts:
-    """Several fragments as one, in any order. `numbers` are those of the counters, by key."""
+    """Several fragments, or parts of them, as one, in any order.
 
-    __slots__ = ("_fragments", "_numbers")
+    `numbers` are those of the counters, by key.
+    """
 
-    def __init__(self, fragments: Sequence[Fragment], numbers: Mapping[str, str]) -> None:
-        self._fragments = fragments
+    __slots__ = ("_numbers", "_parts")
+
+    def __init__(self, parts: Sequence[Part], numbers: Mapping[str, str]) -> None:
+        self._parts = parts
         self._numbers = numbers
 
     def trait(self, name: str) -> Any:
@@ -29,7 +33,7 @@ class Facts:
 
     def occurrences(self, event: str) -> int:
         """How often an event ever happened."""
-        tallies = [each.events[event] for each in self._fragments if event in each.events]
+        tallies = [each.events[event] for each in self._parts if event in each.events]
         return sum(tally.count for tally in tallies)
 
     def window(self, counter: Counter) -> Window | None:
@@ -37,7 +41,7 @@ class Facts:
         number = self._numbers.get(counter.key)
         if number is None:
             return None
-        windows = [each.windows[number] for each in self._fragments if number in each.windows]
+        windows = [each.windows[number] for each in self._parts if number in each.windows]
         if len(windows) < 2:
             return windows[0] if windows else None
         newest = list(merge(*(window.newest for window in windows)))[-counter.newest :]
@@ -45,8 +49,43 @@ class Facts:
 
     def _latest(self, name: str) -> Any:
         best: Register | None = None
-        for each in self._fragments:
+        for each in self._parts:
             known = each.traits.get(name)
             if known is not None and (best is None or best[:2] < known[:2]):
                 best = known
         return best[2] if best else None
+
+
+class Sight:
+    """One person as each purpose may see them; `signals` are what means it."""
+
+    __slots__ = ("_fragments", "_numbers", "_seen", "_signals")
+
+    def __init__(
+        self,
+        fragments: Sequence[Fragment],
+        numbers: Mapping[str, str],
+        signals: Mapping[str, frozenset[str]],
+    ) -> None:
+        self._fragments = fragments
+        self._numbers = numbers
+        self._signals = signals
+        self._seen: dict[frozenset[str], Facts] = {}
+
+    def __call__(self, purpose: str) -> Facts:
+        """What conditions of segments for this purpose are evaluated on."""
+        without = self._without(purpose)
+        facts = self._seen.get(without)
+        if facts is None:
+            seen = [part for each in self._fragments for part in parts(each, without)]
+            facts = self._seen[without] = Facts(seen, self._numbers)
+        return facts
+
+    def _without(self, purpose: str) -> frozenset[str]:
+        """Signals that stamps may deny; none where no event of theirs denies any."""
+        if any(each.stamped for each in self._fragments):
+            return self._signals.get(purpose, _NONE)
+        return _NONE
+
+
+_NONE: frozenset[str] = frozenset()

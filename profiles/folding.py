@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from cdp.events import Event, Identifier, SubjectId
 from profiles import fragment
@@ -22,12 +22,18 @@ class Folding:
         self._homes = homes
         self._kept = kept
 
-    def add(self, subject: SubjectId, event: Event, named: Iterable[Identifier]) -> None:
-        """Fold one event."""
+    def add(
+        self,
+        subject: SubjectId,
+        event: Event,
+        named: Iterable[Identifier],
+        denied: Sequence[str] = (),
+    ) -> None:
+        """Fold one event; `denied` are the signals that it denies by itself, in order."""
         folded = self._fragments.get(subject)
         if folded is None:
             folded = self._fragments[subject] = fragment.empty()
-        fragment.fold(folded, event, named, self._kept[self._homes[subject]])
+        fragment.fold(folded, event, named, self._kept[self._homes[subject]], denied)
 
     def done(self) -> Mapping[SubjectId, Fragment]:
         """The fragments, without counters that nobody asks for any more."""

@@ -2,13 +2,14 @@
 
 Traits are last-writer-wins by event time (ties go to the larger event id), counts add up, first
 and last seen are minimum and maximum, windows keep the newest k instants, and of places and devices
-the newest are kept.
+the newest are kept. What came of events that deny something by themselves lies apart, by what they
+deny: a purpose that they deny does not see it, whatever the person says later.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -36,8 +37,23 @@ class Window(msgspec.Struct, array_like=True, gc=False):
     newest: list[Instant]
 
 
+class Stamped(msgspec.Struct, array_like=True):
+    """What events amount to that deny the same signals."""
+
+    identifiers: dict[str, dict[str, Instant]] = {}
+    traits: dict[str, Register] = {}
+    events: dict[str, Tally] = {}
+    windows: dict[str, Window] = {}
+    places: list[str] = []
+    devices: dict[str, Instant] = {}
+
+
 class Fragment(msgspec.Struct, array_like=True):
-    """Everything one subject's events amount to."""
+    """Everything one subject's events amount to.
+
+    `stamped` has what came of events that deny signals, under these, in order, with spaces between;
+    read a fragment by `parts`, lest that be forgotten. Groups and times are of all events.
+    """
 
     identifiers: dict[str, dict[str, Instant]] = {}
     traits: dict[str, Register] = {}
@@ -48,6 +64,10 @@ class Fragment(msgspec.Struct, array_like=True):
     last_seen: Instant = 0
     places: list[str] = []
     devices: dict[str, Instant] = {}
+    stamped: dict[str, Stamped] = {}
+
+
+Part: TypeAlias = Fragment | Stamped
 
 
 class Counting(NamedTuple):
@@ -86,37 +106,56 @@ def sealed_as(subject: SubjectId) -> bytes:
 
 def empty() -> Fragment:
     """Nothing yet."""
-    return Fragment({}, {}, {}, {}, {}, places=[], devices={})
+    return Fragment({}, {}, {}, {}, {}, places=[], devices={}, stamped={})
 
 
-def fold(fragment: Fragment, event: Event, named: Iterable[Identifier], kept: Counting) -> None:
-    """Add one event, in place. Folding the same events in any order gives the same fragment."""
+def parts(fragment: Fragment, without: frozenset[str] = frozenset()) -> Iterator[Part]:
+    """The parts of a fragment that a purpose may see which these signals mean; without any, all."""
+    yield fragment
+    for denied, part in fragment.stamped.items():
+        if not without or without.isdisjoint(denied.split(" ")):
+            yield part
+
+
+def fold(
+    fragment: Fragment,
+    event: Event,
+    named: Iterable[Identifier],
+    kept: Counting,
+    denied: Sequence[str] = (),
+) -> None:
+    """Add one event, in place. Folding the same events in any order gives the same fragment.
+
+    `denied` are the signals that it denies by itself, in order.
+    """
     at = event.at
     seen = fragment.first_seen, fragment.last_seen
     fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
     fragment.last_seen = max(seen[1], at)
+    part = _part(fragment, denied)
     for namespace, value in named:
-        known = fragment.identifiers.setdefault(namespace, {})
+        known = part.identifiers.setdefault(namespace, {})
         known[value] = min(known.get(value, at), at)
-    sightings.add_place(fragment.places, sightings.place(event))
-    sightings.add_device(fragment.devices, sightings.device(event.context), at)
+    sightings.add_place(part.places, sightings.place(event))
+    sightings.add_device(part.devices, sightings.device(event.context), at)
     if event.type == "identify":
-        _set(fragment.traits, event.context.get("traits"), at, event.id)
-        _set(fragment.traits, event.traits, at, event.id)
+        _set(part.traits, event.context.get("traits"), at, event.id)
+        _set(part.traits, event.traits, at, event.id)
     elif event.type == "group" and event.group_id:
         _set(fragment.groups.setdefault(event.group_id, {}), event.traits, at, event.id)
     name = event_name(event)
     if name:
-        _tally(fragment.events, name, at)
+        _tally(part.events, name, at)
         if name in kept.by_event:
-            count(fragment, event, kept)
+            count(fragment, event, kept, denied)
 
 
-def count(fragment: Fragment, event: Event, kept: Counting) -> None:
+def count(fragment: Fragment, event: Event, kept: Counting, denied: Sequence[str] = ()) -> None:
     """Add one event to the counters it matches."""
+    windows = _part(fragment, denied).windows
     for number, counter in kept.by_event.get(event_name(event), ()):
         if matches(counter.filters, event.properties):
-            window = fragment.windows.setdefault(number, Window(0, []))
+            window = windows.setdefault(number, Window(0, []))
             window.count += 1
             insort(window.newest, event.at)
             del window.newest[: -counter.newest]
@@ -124,8 +163,19 @@ def count(fragment: Fragment, event: Event, kept: Counting) -> None:
 
 def keep_only(fragment: Fragment, kept: Counting) -> None:
     """Drop counters that nobody asks for any more."""
-    for number in fragment.windows.keys() - kept.numbers:
-        del fragment.windows[number]
+    for part in parts(fragment):
+        for number in part.windows.keys() - kept.numbers:
+            del part.windows[number]
+
+
+def _part(fragment: Fragment, denied: Sequence[str]) -> Part:
+    if not denied:
+        return fragment
+    name = " ".join(denied)
+    part = fragment.stamped.get(name)
+    if part is None:
+        part = fragment.stamped[name] = Stamped({}, {}, {}, {}, [], {})
+    return part
 
 
 def _set(registers: dict[str, Register], values: object, at: Instant, event: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cdp.events import Instant, SubjectId
 from profiles.conditions import Condition, Facts, evaluate
-from profiles.fragment import Fragment, Register, Tally
+from profiles.fragment import Fragment, Register, Tally, parts
 
 
 @dataclass(slots=True)
@@ -51,13 +51,14 @@ def join(fragments: Mapping[SubjectId, Fragment], belongs: Callable[[str, str], 
     seen: dict[str, dict[str, Instant]] = {}
     for fragment in fragments.values():
         _older(profile, fragment)
-        _latest(traits, fragment.traits)
         for group, registers in fragment.groups.items():
             _latest(groups.setdefault(group, {}), registers)
-        for namespace, values in fragment.identifiers.items():
-            _earliest(seen.setdefault(namespace, {}), values)
-        for name, tally in fragment.events.items():
-            _add_up(profile.events, name, tally)
+        for part in parts(fragment):
+            _latest(traits, part.traits)
+            for namespace, values in part.identifiers.items():
+                _earliest(seen.setdefault(namespace, {}), values)
+            for name, tally in part.events.items():
+                _add_up(profile.events, name, tally)
     profile.traits = _values(traits)
     profile.groups = {group: _values(groups[group]) for group in sorted(groups)}
     for namespace in sorted(seen):
@@ -71,15 +72,21 @@ def join(fragments: Mapping[SubjectId, Fragment], belongs: Callable[[str, str], 
 
 
 def evaluate_all(
-    definitions: Iterable[Definition], facts: Facts, granted: Mapping[str, bool], now: Instant
+    definitions: Iterable[Definition],
+    facts: Callable[[str], Facts],
+    granted: Mapping[str, bool],
+    now: Instant,
 ) -> Evaluation:
-    """Membership in every segment. One whose purpose the person has not allowed sees nobody."""
+    """Membership in every segment. One whose purpose the person has not allowed sees nobody.
+
+    `facts` gives what a purpose may see of them.
+    """
     member_of: set[int] = set()
     changes: list[Instant] = []
     for definition in definitions:
         if not granted.get(definition.purpose, False):
             continue
-        outcome = evaluate(definition.condition, facts, now)
+        outcome = evaluate(definition.condition, facts(definition.purpose), now)
         if outcome.holds:
             member_of.add(definition.id)
         if outcome.until is not None:

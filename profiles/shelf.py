@@ -86,6 +86,11 @@ class Shelf:
         for subject, each in fragments.items():
             self._keep(subject, sealed[subject].tag, each)
 
+    def forget(self, subjects: Iterable[SubjectId]) -> None:
+        """Nothing of these subjects is to be at hand any more."""
+        for subject in subjects:
+            self._held.pop(subject, None)
+
     def _tag(self, subject: SubjectId) -> int | None:
         held = self._held.get(subject)
         return held[0] if held else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
 from profiles import segments, store
-from profiles.facts import Facts
+from profiles.facts import Sight
 from profiles.folding import Folding
 from profiles.fragment import Counting
 from profiles.model import Definition, Evaluation, Profile, evaluate_all, join
@@ -18,12 +18,16 @@ from profiles.store import Change, Membership, Recorded
 
 
 class Person(NamedTuple):
-    """A profile to evaluate: its identifiers, what they allow, and why it is looked at."""
+    """A profile to evaluate: its identifiers, what they allow until when, why it is looked at."""
 
     id: ProfileId
     nodes: Sequence[SubjectId]
     granted: Mapping[str, bool]
+    until: Instant | None
     cause: str
+
+
+Signals: TypeAlias = Mapping[str, frozenset[str]]  # what means a purpose in events' consent stamps
 
 
 class _Current(NamedTuple):
@@ -65,7 +69,7 @@ class Profiles:
         return await segments.counting_by_partition(connection, partitions)
 
     async def evaluate(
-        self, connection: Connection, people: Sequence[Person], now: Instant
+        self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
     ) -> list[Recorded]:
         """Settle these profiles' memberships as of now; returns entries and exits, recorded."""
         current = await self._defined(connection)
@@ -74,25 +78,26 @@ class Profiles:
             before.setdefault(membership.profile, []).append(membership)
         keys = {definition.id: definition.key for definition in current.definitions}
         settled = _Settled({}, [], [], set())
-        evaluated = await self._evaluated(connection, people, now)
+        evaluated = await self._evaluated(connection, people, signals, now)
         for person in people:
             known = [each for node in person.nodes if node in before for each in before[node]]
             found = evaluated.get(person.id)
             if found is not None:
-                settled.dues[person.id] = found.due
+                dues = [due for due in (found.due, person.until) if due is not None]
+                settled.dues[person.id] = min(dues, default=None)
             settled.note(person, known, found.member_of if found else set(), keys, now)
         return await self._store(connection, people, settled, now)
 
     async def inside(
-        self, connection: Connection, people: Sequence[Person], now: Instant
+        self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
     ) -> dict[ProfileId, set[int]]:
         """Which segments these people would be in, if they were people."""
         await self._defined(connection)
-        evaluated = await self._evaluated(connection, people, now)
+        evaluated = await self._evaluated(connection, people, signals, now)
         return {profile: each.member_of for profile, each in evaluated.items()}
 
     async def _evaluated(
-        self, connection: Connection, people: Sequence[Person], now: Instant
+        self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
     ) -> dict[ProfileId, Evaluation]:
         """Segments, and when that changes by time alone; of those of whom there is anything."""
         current = self._current
@@ -101,8 +106,8 @@ class Profiles:
         for person in people:
             mine = [fragments[node] for node in person.nodes if node in fragments]
             if mine:
-                facts = Facts(mine, current.numbers)
-                found[person.id] = evaluate_all(current.definitions, facts, person.granted, now)
+                sight = Sight(mine, current.numbers, signals)
+                found[person.id] = evaluate_all(current.definitions, sight, person.granted, now)
         return found
 
     async def unify(

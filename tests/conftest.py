@@ -11,10 +11,10 @@ from hypothesis import settings as hypothesis_settings
 
 from cdp.instance import Running
 from cdp.settings import Settings
-from tests.support import kafka as kafka_support
+from tests.support import kafka_jars
 from tests.support.instances import Api, Instance, api_on, instance_on
 from tests.support.kafka import Kafka
-from tests.support.stores import MASTER_KEY, Stores, started
+from tests.support.stores import MASTER_KEY, PLACE, Stores, started
 
 hypothesis_settings.register_profile("quick", max_examples=40, deadline=None)
 hypothesis_settings.register_profile("full", max_examples=300, deadline=None)
@@ -31,7 +31,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A real Apache Kafka; skips with the reason where there is no Java or no Maven Central."""
-    server = Kafka(tmp_path_factory.mktemp("kafka"), kafka_support.jars())
+    server = Kafka(tmp_path_factory.mktemp("kafka"), kafka_jars.jars())
     try:
         yield server.start()
     finally:
@@ -47,7 +47,7 @@ def running(stores: Stores) -> Running:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings as a test wants them."""
-    return Settings(data_dir=tmp_path, master_key=MASTER_KEY)
+    return Settings(data_dir=tmp_path, master_key=MASTER_KEY, jurisdiction=PLACE)
 
 
 @pytest.fixture

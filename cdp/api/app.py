@@ -7,26 +7,40 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
 from activation.schema import DestinationSchema
-from cdp import __version__
-from cdp.api import health, openapi, problems
+from cdp import __version__, metrics
+from cdp.api import health, openapi, problems, reference
+from cdp.api.auditlog import AuditLog
+from cdp.api.centre import Centre
 from cdp.api.consent import Consent
+from cdp.api.contactable import Contactable
 from cdp.api.destinations import Destinations
+from cdp.api.door import Door
 from cdp.api.front import Front
+from cdp.api.guarded import Guarded
 from cdp.api.identity import Identity
 from cdp.api.matching import Matching
+from cdp.api.measured import Measured
+from cdp.api.notices import Notices
 from cdp.api.parts import Parts
+from cdp.api.preferences import Preferences
+from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
 from cdp.api.quarantine import Quarantine, ReplaySchema
+from cdp.api.questions import Questions
+from cdp.api.receipts import Receipts, ReceiptSchema
+from cdp.api.refusing import Refusing
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
-from consent.schema import DecisionSchema, PurposeSchema
+from cdp.preferences import schema as preference_schema
+from cdp.preferences.choices import Deciding, Requesting
+from cdp.telemetry import Traces
+from consent.schema import DecisionSchema, NoticeSchema, PurposeSchema
 from identity.matching.schema import MatchingSchema
 from identity.schema import RulesSchema, RulingSchema
 from profiles.schema import SegmentSchema
@@ -35,23 +49,32 @@ FORMS: tuple[type[Form], ...] = (
     SegmentSchema,
     DecisionSchema,
     PurposeSchema,
+    NoticeSchema,
     DestinationSchema,
     ReplaySchema,
     RulingSchema,
     RulesSchema,
     MatchingSchema,
+    *preference_schema.FORMS,
+    ReceiptSchema,
+    PrivacyRequestSchema,
 )
 
-# In this order: the last route of Identity takes any path for a person's name.
+# In this order: the last routes of Identity and Consent take any path for a person's name.
 RESOURCES = (
     Profiles,
     IdentityRules,
     Matching,
     Identity,
     Segments,
+    Notices,
+    Contactable,
+    Receipts,
     Consent,
     Destinations,
     Quarantine,
+    Privacy,
+    AuditLog,
 )
 
 
@@ -59,25 +82,37 @@ def create(
     parts: Parts,
     collecting: Collecting,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    requesting: Requesting,
+    traces: Traces | None = None,
 ) -> FastAPI:
     """All routes; those that carry the load are answered by `Front`, and described here."""
     app = FastAPIOffline(
         title="Customer data platform",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,  # `reference` has it, with a policy
         redoc_url=None,
         redirect_slashes=False,
     )
     app.include_router(collecting.router())
     for resource in RESOURCES:
         app.include_router(resource(parts).router())
-    app.include_router(health.router(parts, CollectorRegistry()))
+    deciding = Deciding(parts.database, parts.vault, parts.people, parts.appender)
+    app.include_router(Preferences(parts, deciding, collecting.base_url).router())
+    door = Door(deciding, collecting.visitors, collecting.collector.rates)
+    Centre(door, requesting)
+    Questions(door)
+    app.include_router(door.router)
+    app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)
     openapi.install(app, FORMS)
+    reference.install(app)
+    app.state.refusing = Refusing(collecting.admission, collecting.posts())
     behind = app.build_middleware_stack  # called once, before the first request
 
     def in_front() -> ASGIApp:
-        return CollectorCors(Front(behind(), collecting.posts()))
+        guarded = Guarded(behind(), collecting.visitors)
+        return Measured(CollectorCors(Front(guarded, collecting.posts())), traces)
 
     app.build_middleware_stack = in_front  # type: ignore[method-assign]
     return app

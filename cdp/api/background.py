@@ -1,4 +1,4 @@
-"""What runs beside the routes: the log's writer, and news of consent for the collection gate."""
+"""What runs beside the routes: the log's writer, and news for the gates of collection."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ import structlog
 from fastapi import FastAPI
 
 import consent.store as consent_store
+from cdp import clock
+from cdp.audit import Audit
+from cdp.collect.sources import Sources
 from cdp.db import Database
 from cdp.errors import StoreUnavailable
+from cdp.limits import Limits
 from cdp.log.appender import Appender
 from cdp.log.keyring import Keyring
+from cdp.suppression.listed import Suppressed
 from consent.gate import CollectionGate
 
 _RETRY_SECONDS = 1.0
@@ -32,18 +37,35 @@ class Background:
     keyring: Keyring
     appender: Appender
     gate: CollectionGate
+    suppressed: Suppressed
+    audit: Audit
+    limits: Limits
+    sources: Sources
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Run beside the application; if either task ends, the process must."""
-        tasks = [asyncio.create_task(work) for work in (self.appender.run(), self._follow())]
+        """Run beside the application; if one of the tasks ends, the process must."""
+        async with clock.following(self.database), self._beside():
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _beside(self) -> AsyncIterator[None]:
+        ours = (self.appender, self.audit, self.limits, self.sources)
+        with contextlib.suppress(StoreUnavailable):  # else it is learned with the first events
+            await self.suppressed.renew(self.database)
+        works = (self._follow(), *(each.run() for each in ours))
+        tasks = [asyncio.create_task(work) for work in works]
         for task in tasks:
             task.add_done_callback(_end_process)
         yield
         for task in tasks:
             task.remove_done_callback(_end_process)
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        await self.limits.close()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
 
     async def _follow(self) -> None:
         """Renew what the collection gate goes by whenever consent or purposes change."""
@@ -64,11 +86,11 @@ class Background:
 
     async def _renew(self) -> None:
         async with self.database.transaction() as connection:
-            self.gate.purposes = await consent_store.purposes(connection)
+            self.gate.renew(await consent_store.purposes(connection))
 
 
 def _end_process(task: asyncio.Task[None]) -> None:
     """A collector without its writer would only collect promises: end it, loudly."""
     if not task.cancelled():
-        log.error("task_ended", error=repr(task.exception()))
         signal.raise_signal(signal.SIGTERM)
+        log.error("task_ended", error=type(task.exception()).__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +10,19 @@ from starlette.responses import Response
 
 import consent.store as consent_store
 from cdp import times
-from cdp.api import openapi, pages, refs, samples
+from cdp.api import openapi, pages, refs, samples, standing
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
-from cdp.errors import Conflict, NotFound
-from cdp.events import Event, Identifier, ProfileId
-from cdp.facts import fact
+from cdp.errors import Conflict, Invalid, NotFound
+from cdp.events import Event, Identifier
+from cdp.facts import about, fact
 from cdp.forms import load
-from cdp.log import store as log_store
-from cdp.log.appender import fact_of
-from cdp.people import unfolded_decisions
-from consent.model import Decision, Purpose, decisions, standing
-from consent.schema import DecisionSchema, PurposeSchema
+from cdp.log.writing import fact_of
+from consent.jurisdictions import REGIMES
+from consent.purposes import STORED_FOR, Purpose, by_channel, whole
+from consent.schema import DecisionSchema, PurposeSchema, purpose_of, written
+from consent.stamps import signal_of
 from identity.identifiers import ANONYMOUS_ID, USER_ID
 from profiles import segments
 
@@ -55,6 +54,12 @@ class Consent:
             "consent:read",
             openapi.read("One purpose", samples.PURPOSE, named="key"),
         )
+        routes.get(
+            "/regimes",
+            self.list_regimes,
+            "consent:read",
+            openapi.read("How people stand by law", samples.REGIMES),
+        )
         routes.put(
             "/{ref:path}",
             self.put_decision,
@@ -65,21 +70,23 @@ class Consent:
             "/{ref:path}",
             self.get_consent,
             "consent:read",
-            openapi.read("Current state and history", samples.CONSENT, named="ref"),
+            openapi.read(
+                "State and history, now or as of a time", samples.CONSENT, named="ref", takes="at"
+            ),
         )
         return routes.router
 
     async def list_purposes(self, request: Request) -> Response:
         """Every purpose."""
         async with self.parts.database.transaction() as connection:
-            found = await consent_store.purposes(connection)
+            found = await consent_store.defined(connection)
         return pages.json({"purposes": [_shown(purpose) for purpose in found]})
 
     async def get_purpose(self, request: Request) -> Response:
         """One purpose."""
         key = refs.key(request)
         async with self.parts.database.transaction() as connection:
-            found = await consent_store.purposes(connection)
+            found = await consent_store.defined(connection)
         for purpose in found:
             if purpose.key == key:
                 return pages.json(_shown(purpose))
@@ -89,11 +96,33 @@ class Consent:
         """Create or change one; everybody is looked at again."""
         key = refs.key(request)
         loaded, _ = load(PurposeSchema(), await pages.read_body(request))
-        purpose = Purpose(key, loaded["name"], loaded["by_default"], tuple(loaded["signals"]))
-        async with self.parts.database.transaction() as connection:
+        purpose = purpose_of(key, loaded)
+        if purpose.retention_days is not None and key not in STORED_FOR:
+            raise Invalid(
+                f"retention_days: events are stored for {' or '.join(STORED_FOR)}; set it there",
+                field="retention_days",
+            )
+        async with self.parts.changing(request) as connection:
+            await _must_be_its_own(connection, purpose)
             await consent_store.put_purpose(connection, purpose)
             await segments.start_build(connection, f"purpose {key}")
         return pages.json(_shown(purpose))
+
+    async def list_regimes(self, request: Request) -> Response:
+        """The table of laws that defaults come from."""
+        told = {
+            law.key: {
+                "name": law.name,
+                "places": law.places,
+                "sources": law.sources,
+                "purposes": {
+                    purpose: {"basis": basis, "default": state}
+                    for purpose, (basis, state) in law.purposes.items()
+                },
+            }
+            for law in REGIMES.values()
+        }
+        return pages.json({"regimes": told})
 
     async def put_decision(self, request: Request) -> Response:
         """Record a decision; the answer comes when it is durable."""
@@ -103,56 +132,18 @@ class Consent:
             who = await _identifier(self.parts, connection, request.path_params["ref"])
         event = _fact(self.parts, who, loaded)
         subject = self.parts.vault.subject(*who)
-        await self.parts.appender.append([fact_of(event, subject, consent=True)])
+        await self.parts.appender.tell([fact_of(event, subject, consent=True)])
         told = {"purpose": loaded["purpose"], "state": loaded["state"]}
         return pages.json(told | {"at": times.iso(event.at), "fact": event.id.hex()})
 
     async def get_consent(self, request: Request) -> Response:
-        """How a person stands, and how it came to that."""
+        """How a person stands, and how it came to that; or how they stood as far as was known."""
+        ref, at = request.path_params["ref"], pages.instant(request, "at")
         async with self.parts.database.transaction() as connection:
-            ref = request.path_params["ref"]
+            if at is not None:
+                return pages.json(await standing.as_of(self.parts, connection, ref, at))
             profile = await refs.profile_of(connection, ref, self.parts.vault.subject)
-            return pages.json(await _state(self.parts, connection, profile))
-
-
-async def _state(parts: Parts, connection: Connection, profile: ProfileId) -> dict[str, Any]:
-    """As of this moment, decisions counted that are acknowledged but not folded yet."""
-    nodes = (await parts.people.nodes(connection, [profile])).get(profile, [])
-    known = [d for all_ in (await consent_store.of(connection, nodes)).values() for d in all_]
-    tail = await unfolded_decisions(connection, parts.people.keyring, nodes)
-    known += [decision for all_ in tail.values() for decision in all_]
-    stands = standing(await consent_store.purposes(connection), known)
-    records = await log_store.consent_history(connection, nodes)
-    opened = await parts.people.keyring.open_events(connection, records)
-    history = [
-        _told(decision) | {"purpose": decision.signal} | _particulars(each.event)
-        for each in opened
-        for decision in decisions(each.event)
-    ]
-    return {
-        "profile_id": str(uuid.UUID(bytes=profile)),
-        "state": {purpose: stand.state for purpose, stand in stands.items()},
-        "decisions": {p: _told(s.decision) for p, s in stands.items() if s.decision},
-        "history": history,
-    }
-
-
-def _told(decision: Decision | None) -> dict[str, Any]:
-    assert decision is not None
-    return {
-        "state": decision.state,
-        "at": times.iso(decision.at),
-        "source": decision.source,
-        "signal": decision.signal,
-        "fact": decision.event.hex(),
-    }
-
-
-def _particulars(event: Event) -> dict[str, Any]:
-    if event.type != "consent":  # properties of any other call are somebody else's words
-        return {}
-    names = ("jurisdiction", "notice", "proof")
-    return {name: event.properties[name] for name in names if name in event.properties}
+            return pages.json(await standing.current(self.parts, connection, profile))
 
 
 async def _identifier(parts: Parts, connection: Connection, ref: str) -> Identifier:
@@ -171,21 +162,20 @@ async def _identifier(parts: Parts, connection: Connection, ref: str) -> Identif
 
 def _fact(parts: Parts, who: Identifier, loaded: dict[str, Any]) -> Event:
     at = times.from_datetime(loaded.pop("at")) if "at" in loaded else None
-    external = [] if who.namespace in {USER_ID, ANONYMOUS_ID} else [_external(who)]
-    return fact(
-        parts.vault,
-        "consent",
-        loaded,
-        at=at,
-        user_id=who.value if who.namespace == USER_ID else "",
-        anonymous_id=who.value if who.namespace == ANONYMOUS_ID else "",
-        context={"externalIds": external} if external else {},
-    )
+    return fact(parts.vault, "consent", loaded, at=at, **about(who))
 
 
-def _external(who: Identifier) -> dict[str, str]:
-    return {"type": who.namespace, "id": who.value, "collection": "users"}
+async def _must_be_its_own(connection: Connection, purpose: Purpose) -> None:
+    """Consent stamps know a purpose by the words of its key: no two may come down to the same."""
+    mine = {signal_of(each.key): each.key for each in by_channel(purpose)}
+    for other in await consent_store.purposes(connection):
+        clash = mine.get(signal_of(other.key))
+        if clash and whole(other.key) != purpose.key:
+            raise Invalid(
+                f"key: {clash} and {other.key} are the same in consent stamps; choose another",
+                field="key",
+            )
 
 
 def _shown(purpose: Purpose) -> dict[str, Any]:
-    return purpose._asdict() | {"signals": list(purpose.signals)}
+    return {"key": purpose.key, **written(purpose)}

@@ -68,6 +68,7 @@ class Destinations:
             self.list_deliveries,
             "destinations:read",
             openapi.read("The delivery ledger", samples.DELIVERIES, takes="deliveries"),
+            personal=True,
         )
         return routes.router
 
@@ -84,7 +85,7 @@ class Destinations:
         secret = loaded.pop("secret", None)
         segments = tuple(loaded.pop("segments"))
         destination = Destination(key=key, segments=segments, **loaded)
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             if destination.purpose:
                 await refs.known_purpose(connection, destination.purpose)
             known_before = await store.find(connection, key)
@@ -107,7 +108,7 @@ class Destinations:
 
     async def delete_destination(self, request: Request) -> Response:
         """Remove one."""
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             if not await store.delete(connection, refs.key(request)):
                 raise NotFound("there is no such destination")
         return Response(status_code=204)

@@ -6,14 +6,19 @@ request and answering it. These addresses are fixed, so a look-up in a dictionar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cdp.api import problems
+from cdp.api.guarded import NOSNIFF
+from cdp.api.measured import ROUTE
 from cdp.collect.routes import Handler
-from cdp.errors import ProblemError, StoreUnavailable
+from cdp.errors import Overloaded, ProblemError, StoreUnavailable
+
+_ENDING = Overloaded("this server is about to end; send again")
 
 
 class Front:
@@ -31,12 +36,16 @@ class Front:
         if handler is None:
             await self._app(scope, receive, send)
             return
+        scope[ROUTE] = scope["path"]
         request = Request(scope, receive)
         try:
             response = await handler(request)
         except (ProblemError, StoreUnavailable) as error:
             response = problems.told(request, error, scope["path"])
+        except asyncio.CancelledError:  # this process ends, and its last moments are over
+            response = problems.told(request, _ENDING, scope["path"])
         except Exception as error:
             await problems.unexpected(request, error, scope["path"])(scope, receive, send)
             raise
+        response.raw_headers.append(NOSNIFF)
         await response(scope, receive, send)

@@ -12,15 +12,16 @@ from starlette.responses import Response
 from cdp import status
 from cdp.api import pages
 from cdp.api.parts import Parts
-from cdp.db import named
+from cdp.metrics import pending
 
-_ALIVE = named("select 1")
+_PATIENCE = 2.0  # seconds: less than whoever asks is likely to wait
 
 
 def router(parts: Parts, registry: CollectorRegistry) -> APIRouter:
     """The routes that machines watch."""
     routes = APIRouter(tags=["Health"])
     gauges = _Gauges(registry)
+    pending.set_function(lambda: parts.appender.pending)
 
     @routes.get("/health/live", **_about("The process answers"))
     async def live(request: Request) -> Response:
@@ -28,14 +29,15 @@ def router(parts: Parts, registry: CollectorRegistry) -> APIRouter:
 
     @routes.get("/health/ready", **_about("The process and its database answer"))
     async def ready(request: Request) -> Response:
-        await parts.database.rows(_ALIVE)
+        await parts.database.must_answer(_PATIENCE)
         return pages.json({"status": "ok"})
 
-    @routes.get("/metrics", **_about("For Prometheus", "text/plain"))
+    @routes.get(
+        "/metrics", dependencies=parts.keys.metrics(), **_about("For Prometheus", "text/plain")
+    )
     async def metrics(request: Request) -> Response:
         async with parts.database.transaction() as connection:
             gauges.set(await status.read(connection))
-        gauges.pending.set(parts.appender.pending)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return routes
@@ -61,13 +63,13 @@ class _Gauges:
                 ("quarantined", "Messages in quarantine"),
                 ("uncollected", "Events not stored for lack of consent"),
                 ("building", "Definitions on their way through history"),
+                ("lag_seconds", "Age of the oldest event that is not handled yet"),
             )
         }
         self._lag = Gauge("cdp_lag", "Records not handled yet", ["topic"], registry=registry)
         self._deliveries = Gauge(
             "cdp_deliveries", "Deliveries by state", ["state"], registry=registry
         )
-        self.pending = Gauge("cdp_pending", "Events awaiting commit here", registry=registry)
 
     def set(self, numbers: dict[str, Any]) -> None:
         for name, gauge in self._single.items():

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 import identity.store as identity_store
 from cdp import times
-from cdp.api import openapi, pages, refs
+from cdp.api import acting, openapi, pages, refs
 from cdp.api import samples_identity as samples
 from cdp.api.graph import Shown
 from cdp.api.parts import Parts
@@ -20,7 +20,7 @@ from cdp.errors import Conflict, Invalid, NotFound
 from cdp.events import Identifier, SubjectId
 from cdp.facts import fact
 from cdp.forms import load
-from cdp.log.appender import fact_of
+from cdp.log.writing import fact_of
 from cdp.tracing import Trace, Tracing
 from identity import explain
 from identity.rulebook import RuleBook
@@ -49,6 +49,7 @@ class Identity:
             self.get_explanation,
             "identity:read",
             openapi.read("Why two are the same, or not", samples.EXPLAINED, takes="two"),
+            personal=True,
         )
         routes.get(
             "/suspects",
@@ -59,6 +60,7 @@ class Identity:
                 samples.SUSPECTS,
                 takes="suspects",
             ),
+            personal=True,
         )
         routes.get(
             "/{ref:path}",
@@ -71,18 +73,19 @@ class Identity:
     def _ruling(self, word: str) -> Any:
         async def rule(request: Request) -> Response:
             loaded, _ = load(RulingSchema(), await pages.read_body(request))
-            return pages.json(await self._rule(word, loaded))
+            return pages.json(await self._rule(request, word, loaded))
 
         rule.__doc__ = _SUMMARY[word]
         return rule
 
-    async def _rule(self, word: str, loaded: dict[str, Any]) -> dict[str, Any]:
+    async def _rule(self, request: Request, word: str, loaded: dict[str, Any]) -> dict[str, Any]:
         a, b = (_identifier(loaded.pop(name), name) for name in ("a", "b"))
+        acting.named(request, a, b)
         if a == b:
             raise Conflict("b: is the same identifier as a", field="b")
         event = fact(self.parts.vault, word, loaded | {"identifiers": [list(a), list(b)]})
         subject = self.parts.vault.subject(*a)
-        await self.parts.appender.append([fact_of(event, subject, consent=True)])
+        await self.parts.appender.tell([fact_of(event, subject, consent=True)])
         return {"fact": event.id.hex(), "at": times.iso(event.at)}
 
     async def get_identity(self, request: Request) -> Response:

@@ -74,6 +74,7 @@ class Matching:
             openapi.read(
                 "Pairs that are probably one person", samples.SUGGESTIONS, takes="suggestions"
             ),
+            personal=True,
         )
         return routes.router
 
@@ -85,19 +86,19 @@ class Matching:
     async def put_matching(self, request: Request) -> Response:
         """From the beginning; what was said before stays until it is said otherwise."""
         loaded, _ = load(MatchingSchema(), await pages.read_body(request))
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             await store.put(connection, loaded)
             return pages.json(await self._shown(connection))
 
     async def delete_matching(self, request: Request) -> Response:
         """Off; what was said before stays, and the rules say whether it counts."""
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             await store.put(connection, None)
         return Response(status_code=204)
 
     async def learn(self, request: Request) -> Response:
         """In the background; what was learned before holds meanwhile."""
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             if not await store.learn_again(connection):
                 raise Conflict("nothing has been learned yet, or is being learned right now")
             return pages.json(await self._shown(connection))

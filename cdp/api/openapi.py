@@ -13,23 +13,12 @@ from fastapi.openapi.utils import get_openapi
 from activation.model import State
 from cdp import __version__
 from cdp.api import pages
-from cdp.api.shapes import plain, shape
+from cdp.api.shapes import PROBLEM, plain, shape
 from cdp.forms import Form
+from cdp.preferences.token import SCOPES
 from consent.schema import KEY_PATTERN
 from profiles.schema import MAX_LIST, Condition, EventCondition, Scalar, TraitCondition
 
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "field": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
-}
 _CODES = {
     400: "The request is not understood; `detail` names the field and the fix",
     401: "No API key, or one that is not known",
@@ -37,11 +26,12 @@ _CODES = {
     404: "Nothing under that name",
     409: "The request contradicts what is stored",
     413: "The body is too large",
+    429: "Over the rate; ask again after `Retry-After` seconds",
     503: "The store is away; ask again after `Retry-After` seconds",
 }
 _AWAY = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _UUID = "[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
-_PERSON = {
+PERSON = {
     "type": "string",
     "anyOf": [{"pattern": "^[A-Za-z][A-Za-z0-9_.]*:.+$"}, {"pattern": f"^(profile_id:)?{_UUID}$"}],
 }
@@ -51,9 +41,10 @@ _REF = {
     "in": "path",
     "required": True,
     "description": "`namespace:value`, or a profile id",
-    "schema": _PERSON,
+    "schema": PERSON,
     "example": "email:ada@example.com",
 }
+_A_TEXT = {"type": "string", "maxLength": 200}
 _A_KEY = {"type": "string", "pattern": KEY_PATTERN.pattern}
 _KEY = {"name": "key", "in": "path", "required": True, "schema": _A_KEY, "example": "buyers"}
 _DESCRIPTION = """
@@ -73,6 +64,8 @@ def _cursor(size: int) -> dict[str, Any]:
     return _query("cursor", "`next` of the page before", type="string", pattern=pattern)
 
 
+_INSTANT = {"type": "string", "format": "date-time"}
+_AT = _query("at", "as it was known at that time; now, if left out", **_INSTANT)
 _LIMIT = _query("limit", "entries of a page", type="integer", minimum=1, maximum=1000, default=100)
 _TRIAL = {
     "name": "trial",
@@ -84,6 +77,8 @@ _NAMED: dict[str, list[dict[str, Any]]] = {
     "ref": [_REF],
     "key": [_KEY],
     "trial": [_TRIAL],
+    "request": [_TRIAL | {"name": "request"}],
+    "identifier": [_REF | {"description": "`namespace:value`", "schema": _IDENTIFIER}],
     "": [],
 }
 _TAKES: dict[str, list[dict[str, Any]]] = {
@@ -97,6 +92,18 @@ _TAKES: dict[str, list[dict[str, Any]]] = {
             "what of each member; identifiers if left out",
             type="string",
             enum=["none", "identifiers", "traits", "identifiers,traits"],
+        ),
+    ],
+    "at": [_AT],
+    "contactable": [
+        _LIMIT,
+        _cursor(pages.PROFILE),
+        _AT,
+        _query(
+            "include",
+            "what of each person beside their id; identifiers if left out",
+            type="string",
+            enum=["none", "identifiers"],
         ),
     ],
     "changes": [
@@ -116,12 +123,23 @@ _TAKES: dict[str, list[dict[str, Any]]] = {
             maximum=1,
         )
     ],
+    "links": [
+        _query("scope", "what they open; all, if left out", type="string", enum=list(SCOPES))
+    ],
+    "privacy": [_LIMIT, _cursor(pages.NUMBER)],
     "suggestions": [_LIMIT, _cursor(pages.PAIR)],
     "suspects": [_LIMIT, _cursor(pages.PROFILE)],
+    "audit": [
+        _LIMIT,
+        _cursor(pages.NUMBER),
+        _query("actor", "`api:KEY ID` or `cli:OS USER`", **_A_TEXT),
+        _query("action", "method and route, or command", **_A_TEXT),
+        _query("about", "`namespace:value`, or a profile id", **PERSON),
+    ],
     "deliveries": [
         _LIMIT,
         _cursor(pages.DELIVERY),
-        _query("profile", "`namespace:value`, or a profile id", **_PERSON),
+        _query("profile", "`namespace:value`, or a profile id", **PERSON),
         _query("destination", "a destination's key", **_A_KEY),
         _query("state", "how far it is", type="string", enum=list(get_args(State))),
     ],
@@ -145,15 +163,33 @@ def read(
 
 
 def write(
-    summary: str, form: str, example: dict[str, Any], *, named: str = "", required: bool = True
+    summary: str,
+    form: str,
+    example: dict[str, Any],
+    *,
+    named: str = "",
+    required: bool = True,
+    code: int = 200,
 ) -> dict[str, Any]:
     """A PUT or POST route's documentation; `form` names the schema of the body."""
-    done = {200: {"description": "Done", "content": {"application/json": _by_example(example)}}}
+    said = "Done" if code == 200 else "Taken in"
+    done = {code: {"description": said, "content": {"application/json": _by_example(example)}}}
     about = _operation(summary, done, _NAMED[named])
     schema = {"$ref": f"#/components/schemas/{form}"}
     body = {"required": required, "content": {"application/json": {"schema": schema}}}
     about["openapi_extra"]["requestBody"] = body
-    return about
+    return about | {"status_code": code}
+
+
+def download(summary: str, media_type: str, *, named: str) -> dict[str, Any]:
+    """A GET route's documentation that answers with a file."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    problem = {"application/problem+json": {"schema": PROBLEM}}
+    done = {
+        200: {"description": "As asked", "content": content},
+        410: {"description": "It was there, and is deleted", "content": problem},
+    }
+    return _operation(summary, done, _NAMED[named])
 
 
 def act(summary: str, example: dict[str, Any], *, named: str = "") -> dict[str, Any]:
@@ -162,18 +198,18 @@ def act(summary: str, example: dict[str, Any], *, named: str = "") -> dict[str, 
     return _operation(summary, done, _NAMED[named])
 
 
-def delete(summary: str, *, named: str = "key") -> dict[str, Any]:
+def delete(summary: str, *, named: str = "key", takes: str = "") -> dict[str, Any]:
     """A DELETE route's documentation."""
     gone = {204: {"description": "Gone"}}
-    return _operation(summary, gone, _NAMED[named]) | {"status_code": 204}
+    return _operation(summary, gone, [*_NAMED[named], *_TAKES[takes]]) | {"status_code": 204}
 
 
 def _operation(
     summary: str, done: dict[int, Any], parameters: Iterable[dict[str, Any]]
 ) -> dict[str, Any]:
-    problem = {"application/problem+json": {"schema": _PROBLEM}}
+    problem = {"application/problem+json": {"schema": PROBLEM}}
     errors = {code: {"description": d, "content": problem} for code, d in _CODES.items()}
-    errors[503]["headers"] = _AWAY
+    errors[429]["headers"] = errors[503]["headers"] = _AWAY
     return {
         "summary": summary,
         "responses": done | errors,

@@ -9,7 +9,9 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
+from cdp import times
 from cdp.errors import Invalid, TooLarge
+from cdp.events import Instant
 
 MAX_BODY = 1 << 20  # bytes of what people write by hand
 # Bytes of a position: in quarantine, members, deliveries, suggestions.
@@ -46,6 +48,28 @@ def fraction(request: Request, name: str, least: float, most: float) -> float | 
     if not least <= value <= most:
         raise Invalid(f"{name} must be a number from {least} to {most}", field=name)
     return value
+
+
+def instant(request: Request, name: str) -> Instant | None:
+    """A time that has passed, in the query string; None if it is not there."""
+    raw = request.query_params.get(name)
+    if raw is None:
+        return None
+    try:
+        found = times.parse(raw)
+    except ValueError as error:
+        raise Invalid(f"{name} {error}", field=name) from None
+    if found > times.now():
+        raise Invalid(f"{name} lies in the future: leave it out for now", field=name)
+    return found
+
+
+def text(request: Request, name: str) -> str:
+    """A short text in the query string; empty if it is not there."""
+    found = request.query_params.get(name, "")
+    if "\x00" in found or len(found) > 200:
+        raise Invalid(f"{name} must be a text of at most 200 characters, without NUL", field=name)
+    return found
 
 
 def cursor(request: Request, size: int) -> bytes:

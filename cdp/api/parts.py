@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from fastapi import Request
+
+from cdp.api import acting
 from cdp.api.auth import Keys
 from cdp.collect.collector import Collector
-from cdp.db import Database
+from cdp.db import Connection, Database
+from cdp.evidence.receipts import Controller
 from cdp.log.appender import Appender
 from cdp.log.vault import Vault
 from cdp.people import People
@@ -23,3 +28,8 @@ class Parts:
     appender: Appender
     collector: Collector
     keys: Keys
+    controller: Controller
+
+    def changing(self, request: Request) -> AbstractAsyncContextManager[Connection]:
+        """A transaction for what changes something: its entry in the audit log goes with it."""
+        return acting.changing(self.database, self.keys.audit, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -10,9 +11,9 @@ import structlog
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 
-from cdp.errors import Overloaded, ProblemError, StoreUnavailable
+from cdp.errors import Overloaded, ProblemError, StoreUnavailable, TooMany
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +32,11 @@ def told(request: Request, error: ProblemError | StoreUnavailable, route: str) -
         log.warning("store_unavailable", route=route, error=str(error))
         error = Overloaded("the store does not answer; send again later")
     headers = {}
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | TooMany):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, TooMany):  # draft-ietf-httpapi-ratelimit-headers
+        headers["RateLimit-Policy"] = error.policy
+        headers["RateLimit"] = f"{error.policy.partition(';')[0]};r=0;t={error.retry_after}"
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="cdp"'
     more = {"field": error.field, "errors": error.errors}
@@ -66,10 +70,20 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """Every method that some route takes on this path; the framework names the first route's."""
     methods: set[str] = set()
-    for route in request.app.router.routes:
+    for route in _routes(request.app.router):
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods or set()
     return methods
+
+
+def _routes(router: Any) -> Iterator[BaseRoute]:
+    """Also those of routers that were included: the framework keeps them apart."""
+    for each in router.routes:
+        inner = getattr(each, "original_router", None)
+        if inner is None:
+            yield each
+        else:
+            yield from _routes(inner)
 
 
 def answer(
@@ -85,7 +99,7 @@ def answer(
 
     RudderStack's Python SDK takes a 400 without these two for a network error, and retries.
     """
-    if request.url.path.startswith("/api/v1"):
+    if request.url.path.startswith(("/api/v1", "/preferences")):
         content: dict[str, Any] = {
             "type": "about:blank",
             "title": title,

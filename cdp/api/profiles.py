@@ -55,5 +55,5 @@ class Profiles:
         if confidence is None:
             return (await people.load(connection, [profile])).get(profile)
         rules = await self.book.refresh(connection)
-        nodes = await confident(connection, rules, profile, confidence)
+        nodes = await confident(connection, rules, profile, confidence, self.parts.people.home)
         return await people.imagined(connection, profile, nodes, times.now())

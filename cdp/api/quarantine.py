@@ -47,6 +47,7 @@ class Quarantine:
             self.list_quarantine,
             "quarantine:read",
             openapi.read("What was refused, and why", samples.QUARANTINE, takes="quarantine"),
+            personal=True,
         )
         routes.post(
             "/replay",

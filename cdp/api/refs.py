@@ -12,7 +12,7 @@ import identity.store as identity_store
 from cdp.db import Connection
 from cdp.errors import Invalid, NotFound
 from cdp.events import Identifier, ProfileId
-from consent.schema import KEY_PATTERN
+from consent.schema import KEY_PATTERN, NO_PURPOSE, PURPOSE
 from identity.identifiers import namespace_of, normalised
 
 PROFILE_ID = "profile_id"
@@ -63,6 +63,14 @@ def checked_key(found: str, *, field: str) -> str:
     """A key as it may be written."""
     if not KEY_PATTERN.fullmatch(found):
         raise Invalid("a key has lower-case letters, digits, - and _, at most 64", field=field)
+    return found
+
+
+def purpose(request: Request) -> str:
+    """The key of a purpose, or of one of its channels, in the path."""
+    found: str = request.path_params["key"]
+    if not PURPOSE.regex.fullmatch(found):
+        raise Invalid(NO_PURPOSE, field="key")
     return found
 
 

@@ -1,16 +1,17 @@
-"""How a route of the management API is declared: path, handler, scope, documentation."""
+"""How a route of the management API is declared: path, handler, scope, documentation.
+
+What changes something is in the audit log, and so is what shows a person: whose path names one, or
+which says `personal`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from fastapi import APIRouter
 
+from cdp.api.acting import Handler, audited
 from cdp.api.auth import Keys
-
-Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class Routes:
@@ -20,24 +21,44 @@ class Routes:
         self.router = APIRouter(prefix=prefix, tags=[tag])
         self._keys = keys
 
-    def get(self, path: str, handler: Handler, scope: str, about: dict[str, Any]) -> None:
+    def get(
+        self,
+        path: str,
+        handler: Handler,
+        scope: str,
+        about: dict[str, Any],
+        *,
+        personal: bool = False,
+    ) -> None:
         """A read."""
+        if personal or "{ref" in path:
+            handler = audited(self._keys.audit, handler, reads=True)
         self._add("GET", path, handler, scope, about)
 
     def put(self, path: str, handler: Handler, scope: str, about: dict[str, Any]) -> None:
         """Create or change under a known name."""
-        self._add("PUT", path, handler, scope, about)
+        self._change("PUT", path, handler, scope, about)
 
     def post(self, path: str, handler: Handler, scope: str, about: dict[str, Any]) -> None:
         """Do something."""
-        self._add("POST", path, handler, scope, about)
+        self._change("POST", path, handler, scope, about)
 
     def delete(self, path: str, handler: Handler, scope: str, about: dict[str, Any]) -> None:
         """Remove."""
-        self._add("DELETE", path, handler, scope, about)
+        self._change("DELETE", path, handler, scope, about)
+
+    def _change(
+        self, method: str, path: str, handler: Handler, scope: str, about: dict[str, Any]
+    ) -> None:
+        handler = audited(self._keys.audit, handler, reads=False)
+        self._add(method, path, handler, scope, about)
 
     def _add(
         self, method: str, path: str, handler: Handler, scope: str, about: dict[str, Any]
     ) -> None:
         guarded = [self._keys.needs(scope)]
+        about = about | {
+            "description": f"Takes an API key with the scope `{scope}`.",
+            "openapi_extra": about["openapi_extra"] | {"security": [{"apiKey": [scope]}]},
+        }
         self.router.add_api_route(path, handler, methods=[method], dependencies=guarded, **about)

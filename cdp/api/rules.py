@@ -56,6 +56,7 @@ class IdentityRules:
             self.get_trial,
             "identity:read",
             openapi.read("What a trial has found", samples.TRIAL, named="trial"),
+            personal=True,
         )
         routes.post(
             "/dry-run/{trial}/activate",
@@ -73,14 +74,14 @@ class IdentityRules:
     async def put_rules(self, request: Request) -> Response:
         """In force at once for what comes; the graph follows in the background."""
         loaded, _ = load(RulesSchema(), await pages.read_body(request))
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             await rulebook.put(connection, written(rules_of(loaded)))
             return pages.json(await _current(connection))
 
     async def try_rules(self, request: Request) -> Response:
         """Starts a trial; nothing is touched."""
         loaded, _ = load(RulesSchema(), await pages.read_body(request))
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             trial = await rulebook.try_out(connection, written(rules_of(loaded)))
             return pages.json(self._shown(await _trial(connection, str(trial))))
 
@@ -91,7 +92,7 @@ class IdentityRules:
 
     async def activate(self, request: Request) -> Response:
         """Put the rules of a trial in force."""
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             trial = await _trial(connection, request.path_params["trial"])
             if trial.state != "done":
                 raise Conflict("the trial is not done yet; look at what it finds first")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cdp.api.shapes import Component, Free, Names, Null, Perhaps
-from consent.model import DEFAULT_PURPOSES
+from consent.purposes import DEFAULT_PURPOSES
+from consent.schema import written
+from consent.signals.google import NAMES as GOOGLE_NAMES
 
 ID = "0b0e1f6a-7c1d-5d3e-9a53-0c7a2f6d9b11"
 AT = "2026-01-15T09:30:00.000000Z"
@@ -20,7 +22,7 @@ PROFILE: dict[str, Any] = {
     "traits": Names({"country": Free("DE"), "email": "ada@example.com"}),
     "groups": Names({"g-1": Names({"name": Free("Analytical Engines")})}),
     "segments": ["buyers"],
-    "consent": Names({purpose.key: purpose.by_default for purpose in DEFAULT_PURPOSES}),
+    "consent": Names({purpose.key: "granted" for purpose in DEFAULT_PURPOSES}),
     "first_seen": AT,
     "last_seen": AT,
     "events": Names({"page": 3, "Order Completed": 1}),
@@ -60,8 +62,40 @@ CHANGES: dict[str, Any] = {
     ],
     "next": 7,
 }
-PURPOSE: dict[str, Any] = DEFAULT_PURPOSES[1]._asdict() | {
-    "signals": list(DEFAULT_PURPOSES[1].signals)
+PURPOSE: dict[str, Any] = {
+    "key": "analytics",
+    **written(DEFAULT_PURPOSES[1]),
+    "by_default": Null("granted"),
+    "bases": Names({"gdpr": {"basis": "legitimate_interests", "default": "granted"}}),
+    "validity_days": Null(730),
+    "channels": ["email"],
+    "retention_days": Null(396),
+}
+NOTICE: dict[str, Any] = {
+    "version": "2026-01",
+    "texts": Names(
+        {
+            "en": {
+                "title": "News from us",
+                "text": "We would like to write to you about new products.",
+                "text_hash": "5f0c1d2e3b4a59687786a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
+                "created_at": AT,
+            }
+        }
+    ),
+}
+NOTICES: dict[str, Any] = {"notices": [NOTICE]}
+REGIMES: dict[str, Any] = {
+    "regimes": Names(
+        {
+            "gdpr": {
+                "name": "GDPR and ePrivacy Directive",
+                "places": ["AT", "DE"],
+                "sources": ["Regulation (EU) 2016/679, Art. 6, 7, 21, 22"],
+                "purposes": Names({"analytics": {"basis": "consent", "default": "denied"}}),
+            }
+        }
+    )
 }
 PURPOSES: dict[str, Any] = {"purposes": [PURPOSE]}
 DECISION: dict[str, Any] = {
@@ -81,12 +115,30 @@ _PARTICULARS = {
     "jurisdiction": Perhaps("DE"),
     "notice": Perhaps("2026-01"),
     "proof": Perhaps("double opt-in"),
+    "notice_hashes": Perhaps(Names({"en": "5f0c1d2e3b4a5968"})),
 }
 CONSENT: dict[str, Any] = {
     "profile_id": ID,
     "state": Names({"analytics": "granted", "marketing_email": "granted"}),
-    "decisions": Names({"marketing_email": _TOLD}),
+    "decisions": Names(
+        {"marketing_email": _TOLD | {"until": Perhaps(AT), "expired": Perhaps(True)}}
+    ),
+    "defaults": Names(
+        {"analytics": {"state": "denied", "basis": Null("consent"), "regime": Null("gdpr")}}
+    ),
+    "google": dict.fromkeys(GOOGLE_NAMES, "granted"),
     "history": [_TOLD | {"purpose": "marketing_email"} | _PARTICULARS],
+    "as_of": Perhaps(AT),
+}
+CONTACTABLE: dict[str, Any] = {
+    "people": [
+        {
+            "profile_id": ID,
+            "decision": Null(_TOLD),
+            "identifiers": Perhaps(PROFILE["identifiers"]),
+        }
+    ],
+    **NEXT,
 }
 DESTINATION: dict[str, Any] = {
     "key": "crm",
@@ -94,9 +146,11 @@ DESTINATION: dict[str, Any] = {
     "url": "https://hooks.example.com/cdp",
     "segments": ["buyers"],
     "purpose": "marketing_email",
+    "channel": "",
     "max_attempts": 8,
     "timeout": 10.0,
     "enabled": True,
+    "consent_events": True,
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -116,7 +170,8 @@ DELIVERIES: dict[str, Any] = {
             "purpose": "marketing_email",
             "consent": Null(
                 {"purpose": "marketing_email", "state": "granted"}
-                | {"fact": Perhaps(Null(FACT)), "at": Perhaps(Null(AT))}
+                | {"because": "decision", "fact": Null(FACT), "at": Null(AT)}
+                | {"notice": Null("2026-01"), "basis": Null("consent"), "regime": Null("gdpr")}
             ),
             "reason": "",
             "status": Null(200),
@@ -142,3 +197,21 @@ QUARANTINE: dict[str, Any] = {
     **NEXT,
 }
 REPLAYED: dict[str, Any] = {"replayed": 1, "refused": [{"id": 2, "reason": "event: is missing"}]}
+AUDIT: dict[str, Any] = {
+    "entries": [
+        {
+            "position": 12,
+            "at": AT,
+            "actor": "api:2",
+            "name": "audience pull",
+            "address": "192.0.2.7",
+            "action": "PUT /api/v1/segments/{key}",
+            "target": "buyers",
+            "people": ["6a0c3f9e1d2b4c5e8f7a9b0c1d2e3f40"],
+            "outcome": "done",
+            "request": FACT,
+            "mac": "9f" * 32,
+        }
+    ],
+    **NEXT,
+}

@@ -71,6 +71,7 @@ class Segments:
                 takes="members",
                 ndjson=True,
             ),
+            personal=True,
         )
         routes.get(
             "/{key}/changes",
@@ -92,7 +93,7 @@ class Segments:
         """Create or change one."""
         key = refs.key(request)
         loaded, _ = load(SegmentSchema(), await pages.read_body(request))
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             await refs.known_purpose(connection, loaded["purpose"])
             await segments.put(connection, key, **loaded)
             found = await _found(connection, key)
@@ -106,7 +107,7 @@ class Segments:
     async def delete_segment(self, request: Request) -> Response:
         """Remove one."""
         key = refs.key(request)
-        async with self.parts.database.transaction() as connection:
+        async with self.parts.changing(request) as connection:
             if not await segments.delete(connection, key):
                 raise NotFound(f"there is no segment {key}")
         return Response(status_code=204)

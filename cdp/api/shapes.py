@@ -39,6 +39,19 @@ class Component(NamedTuple):
     example: Any
 
 
+# What errors are told as (RFC 9457).
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "field": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+}
 _MARKS = (Names, Null, Perhaps, Free, Component)
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 

@@ -1,10 +1,10 @@
-"""`cdp status`, `cdp digest`, `cdp replay`: look at the state, and rebuild it."""
+"""`cdp digest`, `cdp replay`: prove the state, and rebuild it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-
-    @app.command()
-    def status(
-        as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    ) -> None:
-        """Show how the platform is doing."""
-        numbers, parked = asyncio.run(_status())
-        if as_json:
-            typer.echo(json.dumps(numbers))
-        else:
-            _print_status(numbers, parked)
 
     @app.command()
     def digest(
@@ -67,6 +56,7 @@ async def _replay(*, verify: bool) -> bool:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from cdp import instance, main
+    from cdp.cli import acting
     from cdp.processes import tune
     from cdp.replay import until_quiet
 
@@ -82,6 +72,7 @@ async def _replay(*, verify: bool) -> bool:
         async with main.replaying(settings, running, progress) as replay:
             if not verify:
                 count = await replay.replace()
+                await acting.noted(settings, running, "cdp replay")
                 bars.console.print(f"Every projection is rebuilt from {count:,} events.")
                 return True
             comparisons = await until_quiet(replay)
@@ -91,33 +82,3 @@ async def _replay(*, verify: bool) -> bool:
         word = "equal" if live == replayed else "DIFFERS"
         typer.echo(f"{live.projection:12} {live.rows:>12,}  {live.sha256[:16]}  {word}")
     return all(comparison.equal for comparison in comparisons)
-
-
-async def _status() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    from cdp import instance, status
-    from cdp.db import Database
-
-    settings = Settings.from_env()
-    with instance.services(settings) as running:
-        database = Database(running.database_url)
-        async with database.transaction() as connection:
-            found = await status.read(connection), await status.parked(connection)
-        await database.close()
-    return found
-
-
-def _print_status(numbers: dict[str, Any], parked: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(show_header=False, box=None)
-    for name, value in numbers.items():
-        several = isinstance(value, dict)
-        counts = value if several else {"": value}
-        told = "  ".join(f"{key} {count:,}".strip() for key, count in counts.items())
-        table.add_row(name, told or "none")
-    console.print(table)
-    for each in parked:
-        where = f"{each['topic']}/{each['partition']}@{each['offset']}"
-        console.print(f"[red]parked[/red] {where}  {each['error']}  {each['at']:%Y-%m-%d %H:%M}")

@@ -6,11 +6,15 @@ import dataclasses
 import socket
 import urllib.error
 import urllib.request
+from typing import TYPE_CHECKING
 
 import typer
 
 from cdp.errors import ConfigurationError
 from cdp.settings import Settings
+
+if TYPE_CHECKING:
+    from cdp.supervisor import Part
 
 
 def register(app: typer.Typer) -> None:
@@ -19,38 +23,54 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def up() -> None:
         """Run everything: servers, API, workers and scheduler, until Ctrl-C."""
-        from cdp import instance, logs
+        from cdp import instance, logs, telemetry
         from cdp.services.server import free_port
-        from cdp.supervisor import Part, Supervisor
+        from cdp.supervisor import Supervisor
 
         settings = Settings.from_env()
         if settings.port == 0:
             settings = dataclasses.replace(settings, port=free_port())
-        logs.configure(settings.log_level)
-        _must_be_free(settings)
+        logs.configure(settings.log_level, "up")
+        _must_be_free(settings.host, settings.port, "CDP_PORT")
+        parts = _parts(settings)
+        for part in parts:
+            if port := part.environment.get("CDP_METRICS_PORT"):
+                _must_be_free(settings.host, int(port), "CDP_METRICS_PORT")
+        if settings.traces:
+            telemetry.must_be_installed()
+        instance.master_keys(settings)  # the parts are to find one
         with instance.services(settings) as running:
             environment = running.environment() | {"CDP_PORT": str(settings.port)}
             supervisor = Supervisor(running.servers, environment)
-            supervisor.once("migrate")
+            supervisor.once("migrate", "--first-keys")
             keys = instance.read_keys(settings) or {}
-            supervisor.parts = [Part("api", ["api"]), Part("scheduler", ["scheduler"])]
-            if settings.kafka_url:
-                supervisor.parts.append(Part("relay", ["relay"]))
-            for number in range(settings.workers):
-                supervisor.parts.append(Part(f"worker {number + 1}", ["worker"]))
+            supervisor.parts = parts
             supervisor.run(lambda: _greet(settings, keys))
         typer.echo("Stopped.")
 
 
-def _must_be_free(settings: Settings) -> None:
+def _parts(settings: Settings) -> list[Part]:
+    """What to run; each process' metrics are on a port of its own, one after another."""
+    from cdp.supervisor import Part
+
+    parts = [Part(f"api {number + 1}", ["api"]) for number in range(settings.apis)]
+    parts.append(Part("scheduler", ["scheduler"]))
+    if settings.kafka_url:
+        parts.append(Part("relay", ["relay"]))
+    parts += [Part(f"worker {number + 1}", ["worker"]) for number in range(settings.workers)]
+    if settings.metrics_port:
+        for number, part in enumerate(parts):
+            part.environment["CDP_METRICS_PORT"] = str(settings.metrics_port + number)
+    return parts
+
+
+def _must_be_free(host: str, port: int, setting: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
         except OSError:
-            raise ConfigurationError(
-                f"port {settings.port} on {settings.host} is in use: set CDP_PORT"
-            ) from None
+            raise ConfigurationError(f"port {port} on {host} is in use: set {setting}") from None
 
 
 def _greet(settings: Settings, keys: dict[str, str]) -> None:
@@ -74,7 +94,8 @@ The platform is up. Ctrl-C stops it.
 Send an event:
 
   curl {base}/v1/track -u {keys["write_key"]}: -H 'content-type: application/json' \\
-    -d '{{"userId": "ada", "event": "Order Completed", "properties": {{"revenue": 51.2}}}}'
+    -d '{{"userId": "ada", "event": "Order Completed", "properties": {{"revenue": 51.2}},
+        "context": {{"consent": {{"categoryPreferences": {{"analytics": true}}}}}}}}'
 
 Read the profile:
 

@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cdp import times
-from cdp.collect.keys import Source, Sources, hashed
+from cdp.collect.keys import hashed
 from cdp.collect.normalise import Arrival, Refused, normalise
+from cdp.collect.sources import Source, Sources
 from cdp.collect.wire import Body, Envelope, Wire, parse
 from cdp.errors import Forbidden, Invalid, Unauthorized
 from cdp.events import Event, Instant, SubjectId, mapping
-from cdp.log.appender import Appender, Fact, fact_of
+from cdp.limits import Rates
+from cdp.log.appender import Appender
 from cdp.log.quarantine import Refusal
+from cdp.log.writing import Fact, fact_of
 
 
 class Visit(NamedTuple):
@@ -32,6 +35,7 @@ class Visit(NamedTuple):
     gpc: bool = False
     strict: bool = False
     ip_policy: str = ""
+    trace: bytes = b""  # empty unless the request is traced
 
 
 class Result(NamedTuple):
@@ -81,16 +85,27 @@ class Collector:
     digest: Callable[[bytes], bytes]
     subject_of: Callable[[Event], SubjectId]
     says_consent: Callable[[Event], bool]
+    by_law: Callable[[Event], bool]  # whether it may be stored if its person has decided nothing
+    listed: Callable[[Event, SubjectId], int]  # as of which it names nobody suppressed
+    # What of its consent cannot be read: the field, and what is wrong with it.
+    illegible: Callable[[Event], tuple[str, str] | None]
+    once: Callable[[Event, SubjectId], Event]  # without what is on record of its subject already
+    rates: Rates
     strict_keys: bool = False
 
-    async def take(self, body: Body, visit: Visit) -> list[Result]:
-        """Returns when every message is durable, in the log or in quarantine."""
+    async def sort(self, body: Body, visit: Visit) -> Sorted:
+        """Tell the messages that may be kept from those that may not."""
         key_hashes, source = await self._source(visit)
+        if self.rates.key and source:
+            await self.rates.limits.take(self.rates.key, f"source {source.id}", body.size)
         known = Known(visit, source, key_hashes, times.now(), os.urandom(16))
-        facts, refusals, results = self._sort(body, known)
+        found = self._sort(body, known)
         # A strict caller hears of every refusal itself; keeping it too would double it later.
-        await self.appender.append(facts, () if visit.strict else refusals)
-        return results
+        return found._replace(refusals=[]) if visit.strict else found
+
+    async def keep(self, found: Sorted) -> None:
+        """Returns when every message is durable, in the log or in quarantine."""
+        await self.appender.append(found.facts, found.refusals)
 
     async def again(self, refusal: Refusal) -> str:
         """Take a quarantined message by today's rules; returns the problem that is left, if any.
@@ -151,10 +166,19 @@ class Collector:
                 done.refusals.append(_refusal(kept, refused, known, number))
                 done.results.append(Result(str(message.fields.get("messageId", "")), str(refused)))
             else:
-                says_consent = self.says_consent(event)
-                done.facts.append(fact_of(event, self.subject_of(event), consent=says_consent))
+                done.facts.append(self._fact(event, known.source))
                 done.results.append(Result(event.message_id, ""))
         return done
+
+    def _fact(self, event: Event, source: Source | None) -> Fact:
+        free = source is not None and source.necessary
+        subject = self.subject_of(event)
+        if self.says_consent(event):
+            event = self.once(event, subject)
+        consent = self.says_consent(event)
+        by_law = None if free else self.by_law(event)
+        listed = self.listed(event, subject)
+        return fact_of(event, subject, consent=consent, by_law=by_law, listed=listed)
 
     def _event(self, message: Wire, arrival: Arrival, known: Known, number: int) -> Event:
         if message.problem:
@@ -164,6 +188,9 @@ class Collector:
         )
         if known.source is None:
             raise Refused("writeKey", "is missing or unknown; create it with `cdp keys create`")
+        problem = self.illegible(event) if self.says_consent(event) else None
+        if problem is not None:
+            raise Refused(*problem)
         return event
 
 
@@ -184,6 +211,7 @@ def _arrival(known: Known, envelope: Mapping[str, Any]) -> Arrival:
         visit.ip,
         visit.ip_policy,
         visit.gpc,
+        visit.trace,
     )
 
 

@@ -71,6 +71,8 @@ ERRORS = {
     403: _answer("The write key may not be used from this origin", _PROBLEM),
     404: _answer("Not here", _PROBLEM),
     413: _answer("Over 4,000 KiB", _PROBLEM),
+    429: _answer("Over the rate; send again after `Retry-After` seconds", _PROBLEM)
+    | {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}},
     503: _answer("The store is away; send again after `Retry-After` seconds", _PROBLEM)
     | {"headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}},
 }
@@ -83,7 +85,7 @@ def _body(example: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sending(summary: str, example: dict[str, Any]) -> dict[str, Any]:
-    codes = (400, 401, 403, 413, 503)
+    codes = (400, 401, 403, 413, 429, 503)
     return {
         "summary": summary,
         "responses": _TAKEN | {code: ERRORS[code] for code in codes},

@@ -7,42 +7,86 @@ import binascii
 import hashlib
 import secrets
 import string
-import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from cdp.db import Connection, Database, named
+from cdp.db import Connection, named
 
 _ALPHABET = string.ascii_lowercase + string.digits
-_TTL = 30.0  # seconds until a cached key is looked up again
 
-_SOURCES = named("select id, name, key_hash, origins from sources where revoked_at is null")
 _ADD_SOURCE = named(
     """
-    insert into sources (name, key_hash, origins) values (:name, :hash, :origins)
+    insert into sources (name, key_hash, origins, necessary, retention_days)
+    values (:name, :hash, :origins, :necessary, :retention_days)
     on conflict do nothing
     """
 )
 _ADD_API_KEY = named(
     """
-    insert into api_keys (name, key_hash, scopes) values (:name, :hash, :scopes)
+    insert into api_keys (name, key_hash, scopes, expires_at)
+    values (:name, :hash, :scopes, now() + make_interval(days => :days))
     on conflict do nothing
     """
 )
-_API_KEY = named("select scopes from api_keys where key_hash = :hash and revoked_at is null")
-
+_API_KEY = named(
+    """
+    select id, name, scopes, extract(epoch from expires_at - now())::float8 from api_keys
+    where key_hash = :hash and revoked_at is null and (expires_at is null or expires_at > now())
+    """
+)
+_USED = named(
+    """
+    update api_keys set used_at = now()
+    where id = :id and (used_at is null or used_at < now() - interval '1 minute')
+    """
+)
 _REVOKE = (
-    named("update sources set revoked_at = now() where key_hash = :hash and revoked_at is null"),
-    named("update api_keys set revoked_at = now() where key_hash = :hash and revoked_at is null"),
+    named(
+        """
+        update sources set revoked_at = now()
+        where (key_hash = :hash or 'write:' || id = :id) and revoked_at is null returning name
+        """
+    ),
+    named(
+        """
+        update api_keys set revoked_at = now()
+        where (key_hash = :hash or 'api:' || id = :id) and revoked_at is null returning name
+        """
+    ),
+)
+_LISTED = named(
+    """
+    select 'write', id, name, origins, created_at, used_at, null, revoked_at, retention_days
+      from sources
+    union all
+    select 'api', id, name, scopes, created_at, used_at, expires_at, revoked_at, null from api_keys
+    order by 5, 2
+    """
 )
 
 
-class Source(NamedTuple):
-    """Something that sends events."""
+class ApiKey(NamedTuple):
+    """Somebody who may read and change what the scopes say."""
 
     id: int
     name: str
-    origins: frozenset[str]  # web origins that may use the key; empty: any
+    scopes: frozenset[str]
+    seconds: float | None  # until it expires
+
+
+class Key(NamedTuple):
+    """A key as lists show it; `bounds` are its scopes, or the origins it may be used from."""
+
+    kind: str
+    id: int
+    name: str
+    bounds: list[str]
+    created_at: datetime
+    used_at: datetime | None  # to the minute
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    retention_days: int | None  # of what a write key's source sends
 
 
 def new_write_key() -> str:
@@ -61,66 +105,56 @@ def hashed(key: str) -> bytes:
 
 
 async def add_source(
-    connection: Connection, name: str, key: str, origins: Sequence[str] = ()
+    connection: Connection,
+    name: str,
+    key: str,
+    origins: Sequence[str] = (),
+    *,
+    necessary: bool = False,
+    retention_days: int | None = None,
 ) -> None:
-    """Register a write key; with origins, web pages of others may not use it."""
-    values = {"name": name, "hash": hashed(key), "origins": list(origins)}
+    """Register a write key; with origins, web pages of others may not use it.
+
+    What a `necessary` source sends is stored whatever people decide on analytics. It is kept for
+    `retention_days` from its receipt on, for good if they are not given.
+    """
+    values = {
+        "name": name,
+        "hash": hashed(key),
+        "origins": list(origins),
+        "necessary": necessary,
+        "retention_days": retention_days,
+    }
     await connection.execute(_ADD_SOURCE, values)
 
 
-async def add_api_key(connection: Connection, name: str, key: str, scopes: list[str]) -> None:
-    """Register an API key."""
-    values = {"name": name, "hash": hashed(key), "scopes": scopes}
+async def add_api_key(
+    connection: Connection, name: str, key: str, scopes: list[str], *, days: int | None = None
+) -> None:
+    """Register an API key, for some days or for good."""
+    values = {"name": name, "hash": hashed(key), "scopes": scopes, "days": days}
     await connection.execute(_ADD_API_KEY, values)
 
 
-async def scopes_of(connection: Connection, key: str) -> frozenset[str] | None:
-    """What an API key may do; None when it is not known."""
+async def api_key(connection: Connection, key: str) -> ApiKey | None:
+    """Who has this API key, and note that it is used; None if it is not known, or not any more."""
     row = (await connection.execute(_API_KEY, {"hash": hashed(key)})).first()
-    return frozenset(row[0]) if row else None
+    if row is None:
+        return None
+    await connection.execute(_USED, {"id": row[0]})
+    return ApiKey(row[0], row[1], frozenset(row[2]), row[3])
 
 
-async def revoke(connection: Connection, key: str) -> bool:
-    """Make a key useless; False if there is none."""
-    values = {"hash": hashed(key)}
-    return any([(await connection.execute(each, values)).rowcount for each in _REVOKE])
+async def revoke(connection: Connection, key: str) -> str | None:
+    """Make a key useless, given it or its id; the name it had, or None if there is none."""
+    values = {"hash": hashed(key), "id": key}
+    names = [(await connection.execute(each, values)).scalar() for each in _REVOKE]
+    return next((name for name in names if name is not None), None)
 
 
-class Sources:
-    """Sources by the hash of their write key, cached for a moment."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._by_hash: dict[bytes, Source] = {}
-        self._loaded = float("-inf")
-        self._missed: dict[bytes, float] = {}
-
-    async def find(self, key_hash: bytes) -> Source | None:
-        """The source that a key belongs to, or None."""
-        now = time.monotonic()
-        if now - self._loaded > _TTL:
-            await self._load(now)
-        source = self._by_hash.get(key_hash)
-        if source is None and now - self._missed.get(key_hash, float("-inf")) > 1.0:
-            await self._load(now)  # it may have been minted a moment ago
-            source = self._by_hash.get(key_hash)
-            if source is None:
-                if len(self._missed) > 1000:
-                    self._missed.clear()
-                self._missed[key_hash] = now
-        return source
-
-    def forget_misses(self) -> None:
-        """Look unknown keys up again at once: they may have been minted since."""
-        self._missed.clear()
-
-    async def _load(self, now: float) -> None:
-        rows = await self._database.rows(_SOURCES)
-        self._by_hash = {
-            key_hash: Source(number, name, frozenset(origins))
-            for number, name, key_hash, origins in rows
-        }
-        self._loaded = now
+async def listed(connection: Connection) -> list[Key]:
+    """Every key there ever was, the oldest first."""
+    return [Key(*row) for row in await connection.execute(_LISTED)]
 
 
 def write_keys(body_key: object, headers: Mapping[str, str], query_key: str | None) -> list[str]:

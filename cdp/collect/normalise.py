@@ -49,6 +49,7 @@ class Arrival(NamedTuple):
     ip: str = ""
     ip_policy: str = ""  # of `X-IP-Policy`
     gpc: bool = False
+    trace: bytes = b""  # of the request, where it is traced
 
 
 def normalise(
@@ -95,6 +96,7 @@ def normalise(
         original_timestamp=original_at,
         sent_at=sent_at,
         extra={name: value for name, value in fields.items() if name not in _KNOWN},
+        trace=arrival.trace,
     )
 
 
@@ -149,7 +151,8 @@ def _context(fields: Mapping[str, Any], arrival: Arrival) -> dict[str, Any]:
         context["ip"] = masked_ip(ip, arrival.ip_policy)
         if not context["ip"]:
             del context["ip"]
-    if arrival.gpc:
+    if arrival.gpc or context.get("gpc") is True:
+        context.pop("gpc", None)
         context["consent"] = {**mapping(context.get("consent")), "gpc": True}
     return context
 

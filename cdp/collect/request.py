@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from starlette.requests import ClientDisconnect, Request
 
+from cdp.collect.admission import Room
 from cdp.collect.collector import Visit
 from cdp.collect.inflate import MAX_BODY, inflate, too_large
 from cdp.collect.keys import write_keys
@@ -14,8 +15,10 @@ from cdp.collect.normalise import decoded_anonymous_id, masked_ip
 from cdp.collect.wire import Body, parse
 from cdp.errors import Invalid
 
+TRACE = "cdp.trace"  # in a request's scope, where that is traced: see `cdp.origins`
 
-async def read_body(request: Request) -> bytes:
+
+async def read_body(request: Request, room: Room) -> bytes:
     """The plain body; 413 over the limit, however it is sent."""
     chunks: list[bytes] = []
     size = 0
@@ -24,15 +27,19 @@ async def read_body(request: Request) -> bytes:
             size += len(chunk)
             if size > MAX_BODY:
                 raise too_large()
+            room.grow(len(chunk))
             chunks.append(chunk)
     except ClientDisconnect:
         raise Invalid("the body was cut off") from None
-    return inflate(b"".join(chunks))
+    body = inflate(b"".join(chunks))
+    if len(body) > size:
+        room.grow(len(body) - size)
+    return body
 
 
-async def read_messages(request: Request, *, batch: bool) -> Body:
+async def read_messages(request: Request, room: Room, *, batch: bool) -> Body:
     """The messages in the body."""
-    return parse(await read_body(request), batch=batch)
+    return parse(await read_body(request, room), batch=batch)
 
 
 class Visitors:
@@ -60,6 +67,7 @@ class Visitors:
             gpc=headers.get("sec-gpc") == "1",
             strict=headers.get("x-strict-mode") == "1",
             ip_policy=policy,
+            trace=request.scope.get(TRACE, b""),
         )
 
     def address(self, request: Request) -> str:

@@ -13,11 +13,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
 from cdp.collect import answers, documentation, pixel
+from cdp.collect.admission import Admission
 from cdp.collect.collector import Collector, Result
 from cdp.collect.keys import hashed, write_keys
 from cdp.collect.request import Visitors, read_messages
-from cdp.collect.wire import parse
+from cdp.collect.wire import Body, parse
 from cdp.errors import NotFound, ProblemError, StoreUnavailable
+from cdp.limits import caller
 
 CALLS = ("track", "identify", "page", "screen", "group", "alias", "merge")
 _LETTERS = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
@@ -38,6 +40,7 @@ class Collecting:
 
     collector: Collector
     visitors: Visitors
+    admission: Admission
     public_url: str = ""
     sdk_dir: Path | None = None
 
@@ -74,12 +77,18 @@ class Collecting:
         kind = "" if call == "event" else call
 
         async def take(request: Request) -> Response:
-            body = await read_messages(request, batch=not call)
-            key = body.envelope.write_key
-            visit = self.visitors.visit(request, path, kind, key, browser=browser)
-            results = await self.collector.take(body, visit)
-            if visit.strict and any(result.problem for result in results):
-                return _strict(results)
+            with self.admission.room(request.scope) as room:
+                body = await self._admitted(
+                    request, lambda: read_messages(request, room, batch=not call)
+                )
+                key = body.envelope.write_key
+                visit = self.visitors.visit(request, path, kind, key, browser=browser)
+                found = await self.collector.sort(body, visit)
+                del body  # while the commit is awaited, what is to be stored is enough
+                room.counted(len(found.facts))
+                await self.collector.keep(found)
+            if visit.strict and any(result.problem for result in found.results):
+                return _strict(found.results)
             return Response(_SUCCESS, media_type="application/json")
 
         return path, take, documentation.call(call) if call else documentation.BATCH
@@ -101,19 +110,33 @@ class Collecting:
     async def _pixel(self, request: Request) -> Response:
         call = request.path_params["call"]
         try:
-            body = parse(pixel.message(request.query_params.multi_items()), batch=False)
+            body = await self._admitted(request, lambda: _pictured(request))
             kind = call if call in CALLS else _LETTERS.get(call, "")
             key = body.envelope.write_key
             visit = self.visitors.visit(request, _PIXEL, kind, key, browser=True)
-            await self.collector.take(body, visit._replace(strict=False))
+            with self.admission.room(request.scope):
+                await self.collector.keep(
+                    await self.collector.sort(body, visit._replace(strict=False))
+                )
         except (ProblemError, StoreUnavailable) as error:  # the picture must never break
             log.info("pixel_refused", error=type(error).__name__)
         return Response(pixel.GIF, media_type="image/gif", headers={"Cache-Control": "no-store"})
 
+    async def _admitted(self, request: Request, read: Callable[[], Awaitable[Body]]) -> Body:
+        """The body, unless its sender's address is over its rate; then it is not even read."""
+        rates = self.collector.rates
+        if rates.address is None:
+            return await read()
+        who = caller(self.visitors.address(request))
+        await rates.limits.check(rates.address, who)
+        body = await read()
+        await rates.limits.take(rates.address, who, body.size)
+        return body
+
     async def _settings(self, request: Request) -> Response:
         key = request.path_params["key"]
         await self._known(key)
-        return _json(answers.segment_settings(key, self._base_url(request)))
+        return _json(answers.segment_settings(key, self.base_url(request)))
 
     async def _source_config(self, request: Request) -> Response:
         for key in write_keys(None, request.headers, request.query_params.get("writeKey")):
@@ -126,7 +149,8 @@ class Collecting:
         if await self.collector.sources.find(hashed(key)) is None:
             raise NotFound("no source has this write key", field="key")
 
-    def _base_url(self, request: Request) -> str:
+    def base_url(self, request: Request) -> str:
+        """Where SDKs and people reach us."""
         scheme = self.visitors.scheme(request)
         return self.public_url or f"{scheme}://{request.headers.get('host', '')}"
 
@@ -138,6 +162,10 @@ class Collecting:
             return FileResponse(path, media_type="application/javascript")
 
         return script
+
+
+async def _pictured(request: Request) -> Body:
+    return parse(pixel.message(request.query_params.multi_items()), batch=False)
 
 
 async def _metrics(request: Request) -> Response:

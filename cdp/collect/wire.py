@@ -50,6 +50,11 @@ class Body(NamedTuple):
     messages: list[Wire]
     is_batch: bool = False
 
+    @property
+    def size(self) -> int:
+        """What it counts as against a rate; nothing is free."""
+        return len(self.messages) or 1
+
 
 _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _elements_decoder = msgspec.json.Decoder(list[msgspec.Raw])

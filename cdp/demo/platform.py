@@ -77,7 +77,7 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
     with _log(settings).open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "cdp", "up"],
-            env={**os.environ, **where},
+            env={"CDP_JURISDICTION": "CA", **os.environ, **where},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

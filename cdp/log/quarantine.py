@@ -10,7 +10,7 @@ from cdp.events import Instant
 from cdp.log.vault import Vault
 from cdp.times import SECOND
 
-_SEALED_AS = b"quarantine"
+SEALED_AS = b"quarantine"
 
 _ADD = named(
     """
@@ -61,7 +61,7 @@ async def add(connection: Connection, vault: Vault, refusals: Sequence[Refusal])
     values: dict[str, Any] = {
         name: list(column) for name, column in zip(names, columns[:7], strict=True)
     }
-    values["bodies"] = [vault.system.seal(body, _SEALED_AS) for body in columns[7]]
+    values["bodies"] = [vault.system.seal(body, SEALED_AS) for body in columns[7]]
     await connection.execute(_ADD, values)
 
 
@@ -80,7 +80,7 @@ async def listed(
 
 def _opened(row: Row, vault: Vault) -> Quarantined:
     identity, ref, source, key_hash, received_at, reason, field, route, body = row
-    plain = vault.system.open(body, _SEALED_AS)
+    plain = vault.system.open(body, SEALED_AS)
     instant = round(received_at.timestamp() * SECOND)
     return Quarantined(
         identity, Refusal(ref, source, key_hash, instant, reason, field, route, plain)

@@ -1,22 +1,24 @@
 """The log's SQL: append, read back, and the outbox of internal topics.
 
 A head row per partition is locked in sorted order and bumped in the transaction of the insert,
-so offsets have no gaps and become visible in order; `append_events` is among the migrations.
+so offsets have no gaps and become visible in order; `append_sealed` is among the migrations.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import NamedTuple
 
 from cdp.db import Connection, named
+from cdp.errors import CdpError, KeysDestroyed
 from cdp.events import EVENTS, Instant, SubjectId
 
 _APPEND = named(
     """
-    select append_events(cast(:partitions as int[]), :ids, :subjects, cast(:sources as int[]),
-                         :ats, :received, :consents, :payloads)
+    select append_sealed(cast(:partitions as int[]), :ids, :subjects, cast(:sources as int[]),
+                         :ats, :received, :consents, :payloads, cast(:known as bigint),
+                         cast(:listed as bigint))
     """
 )
 _EMIT = named(
@@ -74,7 +76,19 @@ _CONSENT_HISTORY = named(
      where consent and subject = any(:subjects) order by at, id
     """
 )
+# No index tells where a subject's events are: writing one would cost every event. A log partition
+# is read through, a stretch at a time.
+_OF_SUBJECTS = named(
+    """
+    select "offset", subject, id, payload from events
+     where partition = :partition and "offset" >= :start and "offset" < :end
+       and subject = any(:subjects) order by "offset"
+    """
+)
+_END = named("select next_offset from heads where topic = 'events' and partition = :partition")
 _BY_ID = named('select "offset", subject, id, payload from events where id = any(:ids)')
+
+_STRETCH = 20_000  # offsets
 
 
 class Sealed(NamedTuple):
@@ -111,17 +125,42 @@ def partition_of(key: bytes, partitions: int) -> int:
     return zlib.crc32(key) % partitions
 
 
-async def append(connection: Connection, facts: Iterable[Sealed], partitions: int) -> int:
-    """Store what is not stored yet; returns how many were new."""
+class Outdated(CdpError):
+    """Nothing was stored: more is suppressed by now than was known to whoever looked."""
+
+
+async def append(
+    connection: Connection,
+    facts: Iterable[Sealed],
+    partitions: int,
+    known: int,
+    listed: int | None = None,
+) -> int:
+    """Store what is not stored yet; returns how many were new.
+
+    `known` is how many erasures the keys know of that sealed them; KeysDestroyed if there were
+    more: then nothing is stored. `listed` is the number of the suppression list's last change that
+    the facts were held against; Outdated if there are later ones. None: they need not be.
+    """
     once: dict[bytes, Sealed] = {}
     for fact in facts:
         once.setdefault(fact.id, fact)
+    if not once:
+        return 0
     rows = once.values()
     columns = zip(*rows, strict=True)
     names = ("ids", "subjects", "sources", "ats", "received", "consents", "payloads")
-    values = {name: list(column) for name, column in zip(names, columns, strict=True)}
+    values: dict[str, object] = {
+        name: list(column) for name, column in zip(names, columns, strict=True)
+    }
     values["partitions"] = [partition_of(row.subject, partitions) for row in rows]
-    return int((await connection.execute(_APPEND, values)).scalar_one())
+    values |= {"known": known, "listed": listed}
+    new = (await connection.execute(_APPEND, values)).scalar_one()
+    if new is None:
+        raise Outdated
+    if new < 0:
+        raise KeysDestroyed("somebody was erased meanwhile")
+    return int(new)
 
 
 async def emit(connection: Connection, messages: Iterable[Message], partitions: int) -> None:
@@ -169,6 +208,24 @@ async def consent_history(connection: Connection, subjects: list[SubjectId]) -> 
     """Every fact with consent decisions of these subjects, oldest first."""
     rows = await connection.execute(_CONSENT_HISTORY, {"subjects": subjects})
     return [Record(*row) for row in rows]
+
+
+async def of_subjects(
+    connection: Connection, subjects: list[SubjectId], partitions: int
+) -> AsyncIterator[list[Record]]:
+    """Every fact of these subjects, a stretch of their log partitions at a time."""
+    for partition in sorted({partition_of(subject, partitions) for subject in subjects}):
+        end = (await connection.execute(_END, {"partition": partition})).scalar_one()
+        for start in range(0, end, _STRETCH):
+            values = {
+                "partition": partition,
+                "start": start,
+                "end": start + _STRETCH,
+                "subjects": subjects,
+            }
+            rows = (await connection.execute(_OF_SUBJECTS, values)).all()
+            if rows:
+                yield [Record(*row) for row in rows]
 
 
 async def by_id(connection: Connection, ids: list[bytes]) -> list[Record]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import faust
 import structlog
 from faust.serializers import codecs
 
+from cdp.db import Database
 from cdp.stream.broker import Chunk, Topics
 from cdp.stream.stage import Stage
-from cdp.stream.watchdog import STALL_SECONDS, watch
+from cdp.stream.watchdog import STALL_SECONDS, watch, watch_store
 
-STOP_SECONDS = 6.0
+STOP_SECONDS = 3.0
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,13 @@ class _AsIs(codecs.Codec):  # type: ignore[misc]
 codecs.register("chunk", _AsIs())
 
 
+class _App(faust.App):  # type: ignore[misc]
+    """Writes nothing to disk."""
+
+    def _create_directories(self) -> None:
+        """They are for tables, which we have none of."""
+
+
 class Agents:
     """Runs stages as Faust agents until told to stop, or until one fails for good."""
 
@@ -41,12 +48,14 @@ class Agents:
         topics: Topics,
         stages: Sequence[Stage],
         *,
-        home: Path,
         patience: float = STALL_SECONDS,
+        store: Database | None = None,
     ) -> None:
+        """`store` is what no partition may wait for; None where they go with its session."""
         self._patience = patience
+        self._store = store
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._app = faust.App(
+        self._app = _App(
             topics.driver.group,
             broker=list(topics.driver.urls),
             web_enabled=False,
@@ -56,7 +65,6 @@ class Agents:
             stream_buffer_maxsize=64,
             topic_partitions=topics.partitions(stages[0].topic),
             autodiscover=False,
-            datadir=home / "faust",
             **topics.driver.options,
         )
         self._app.transport.topics = topics
@@ -80,7 +88,7 @@ class Agents:
         self._app.agent(topic, name=f"cdp.{stage.topic}")(agent)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set. Raises what an agent could not handle, or Stalled."""
+        """Serve until `stop` is set. Raises what an agent could not handle, Stalled, or CutOff."""
         stopping = asyncio.create_task(stop.wait())
         serving = asyncio.create_task(self._serve())
         ends: set[asyncio.Future[Any]] = {stopping, serving, self._failed}
@@ -96,7 +104,10 @@ class Agents:
             await self._stop()
 
     async def _serve(self) -> None:
-        await asyncio.gather(self._app.start(), watch(self._app, self._patience))
+        watches = [watch(self._app, self._patience)]
+        if self._store is not None:
+            watches.append(watch_store(self._store.must_answer))
+        await asyncio.gather(self._app.start(), *watches)
 
     async def _stop(self) -> None:
         """Faust may wait for what does not move any more; the process ends all the same."""

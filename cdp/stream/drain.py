@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from faust.transport import base
 from faust.types import TP, ConsumerMessage
 
+from cdp import metrics
 from cdp.errors import CdpError, StoreUnavailable
 from cdp.log.store import partition_of
 from cdp.stream.assignor import Assignor
@@ -54,6 +55,11 @@ class ChunkDrain:
         """What was fetched under another assignment does not count any more."""
         self._generation += 1
         self._in_flight.clear()
+        topics = list(topics)
+        for topic in topics:
+            held = sum(1 for tp in assigned if tp.topic == topic)
+            metrics.partitions.labels(topic).set(held)
+            metrics.in_flight.labels(topic).set(0)
         self._pace.grew(topics)
         self.topics.hold(assigned)
 
@@ -86,6 +92,7 @@ class ChunkDrain:
         """A chunk is through: make room for the next."""
         if chunk.generation == self._generation:
             self._in_flight[chunk.topic] -= 1
+            metrics.in_flight.labels(chunk.topic).set(self._in_flight[chunk.topic])
             self.topics.wake()
 
     def _new_offset(self, tp: TP) -> None:
@@ -131,6 +138,7 @@ class ChunkDrain:
 
     def _taken(self, chunk: Chunk) -> Chunk:
         self._in_flight[chunk.topic] += 1
+        metrics.in_flight.labels(chunk.topic).set(self._in_flight[chunk.topic])
         for partition, records in chunk.parts.items():
             self._positions[TP(chunk.topic, partition)] = records[-1].offset + 1
         self._pace.took(chunk.topic, full=len(chunk) >= self._most[chunk.topic])

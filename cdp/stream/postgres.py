@@ -2,14 +2,18 @@
 
 A worker is alive as long as its session holds its member lock; it holds one more lock per
 partition. Who is alive is read from pg_locks, so a worker that dies leaves nothing to clean up:
-its session ends, and its partitions are free. A lease only spares work; what makes a stale owner
-harmless is the checkpoint in the transaction of the state.
+its session ends, and its partitions are free. One that stands still is seen by its session, which
+it does not use any more, and the others end that. A lease only spares work; what makes a stale
+owner harmless is the checkpoint in the transaction of the state.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import socket
+import time
 from collections.abc import Collection, Mapping
 from typing import Any, LiteralString
 
@@ -19,15 +23,14 @@ from faust.types import TP
 
 from cdp.db import Database, named
 from cdp.errors import StoreUnavailable
-from cdp.events import TOPICS
+from cdp.leading import EVICT, IDLE_SECONDS
 from cdp.log import store
 from cdp.log.store import Record
-from cdp.stream import checkpoints
+from cdp.stream import checkpoints, leases
 from cdp.stream.bell import CHANNEL, Bell
 from cdp.stream.broker import BrokerLost, Driver
 
 GROUP = "group"  # NOTIFY payload, where else a topic is: who is alive has changed
-_MEMBER = 0xCD90  # advisory lock class of the member locks; leases take the ones after it
 
 _MEMBERS = """
     select objid::bigint from pg_locks
@@ -50,6 +53,7 @@ class PostgresBroker:
         self._member = random.getrandbits(31)
         self._session: psycopg.AsyncConnection[Any] | None = None
         self._using = asyncio.Lock()
+        self._looked = time.monotonic()
         self._bell = Bell(database)
 
     async def start(self) -> None:
@@ -57,12 +61,11 @@ class PostgresBroker:
         if self._session is not None and not self._session.closed:
             return
         try:
-            self._session = await psycopg.AsyncConnection.connect(
-                self._database.driver_url, autocommit=True, connect_timeout=5
-            )
-        except (psycopg.OperationalError, OSError) as error:
-            raise BrokerLost(type(error).__name__) from error
-        await self._ask("select pg_advisory_lock(%s, %s)", _MEMBER, self._member)
+            name = f"{leases.NAME}{socket.gethostname()[:40]}/{os.getpid()}"
+            self._session = await self._database.connect(name)
+        except StoreUnavailable as error:
+            raise BrokerLost(str(error)) from error
+        await self._ask("select pg_advisory_lock(%s, %s)", leases.MEMBER, self._member)
         await self._ask("select pg_notify(%s, %s)", CHANNEL, GROUP)
         self._bell.start()
 
@@ -113,7 +116,11 @@ class PostgresBroker:
 
     async def share(self, topics: Collection[str]) -> set[TP]:
         """Partition p belongs to the (p mod n)-th of the n live members."""
-        members = [row[0] for row in await self._ask(_MEMBERS, _MEMBER)]
+        if time.monotonic() - self._looked > IDLE_SECONDS / 2:
+            self._looked = time.monotonic()
+            if await self._ask(EVICT, leases.MEMBER, IDLE_SECONDS):
+                log.warning("evicted", who="a worker that has stopped")
+        members = [row[0] for row in await self._ask(_MEMBERS, leases.MEMBER)]
         if self._member not in members:
             raise BrokerLost("the member lock is gone")
         mine = members.index(self._member)
@@ -124,7 +131,7 @@ class PostgresBroker:
         """Lease as many of these as nobody else holds."""
         got = set()
         for tp in sorted(tps):
-            rows = await self._ask("select pg_try_advisory_lock(%s, %s)", *_lease(tp))
+            rows = await self._ask("select pg_try_advisory_lock(%s, %s)", *leases.lease(*tp))
             if rows[0][0]:
                 got.add(tp)
         return got
@@ -132,7 +139,7 @@ class PostgresBroker:
     async def release(self, tps: Collection[TP]) -> None:
         """Give leases back and tell the others."""
         for tp in sorted(tps):
-            await self._ask("select pg_advisory_unlock(%s, %s)", *_lease(tp))
+            await self._ask("select pg_advisory_unlock(%s, %s)", *leases.lease(*tp))
         if tps:
             await self._ask("select pg_notify(%s, %s)", CHANNEL, GROUP)
 
@@ -152,7 +159,3 @@ class PostgresBroker:
             await self._database.rows(named(f"select pg_notify('{CHANNEL}', '{GROUP}')"))
         except StoreUnavailable as error:
             log.info("leave_not_announced", error=str(error))  # the others see it by polling
-
-
-def _lease(tp: TP) -> tuple[int, int]:
-    return _MEMBER + 1 + TOPICS.index(tp.topic), tp.partition

@@ -6,6 +6,7 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 LOG = """
 create table meta (key text primary key, value bytea not null);

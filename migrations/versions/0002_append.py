@@ -6,6 +6,7 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 # The heads are locked first, in order, and looked at in a statement of its own: what is absent
 # under the lock stays absent, and offsets have no gaps and become visible in order.

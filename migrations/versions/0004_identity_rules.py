@@ -6,6 +6,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 TABLES = """
 -- The latest version is in force; `position` says how far its state has come.

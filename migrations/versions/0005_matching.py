@@ -6,6 +6,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+PHASE = "expand"
 
 TABLES = """
 -- A projection: the latest word on each pair of identifiers, a < b; 0 takes it back.

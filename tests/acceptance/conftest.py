@@ -31,26 +31,38 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The JavaScript SDKs at their locked versions; skips where they cannot be had."""
+    return installed(SDKS)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's browser."""
+    found = shutil.which("chromium")
+    return found or pytest.skip("no chromium on this machine")
+
+
+def installed(home: Path) -> Path:
+    """What a directory's lock names, in its `node_modules`."""
     for command in ("node", "npm"):
         if shutil.which(command) is None:
             pytest.skip(f"no {command} on this machine")
-    lock = os.open(SDKS, os.O_RDONLY)
+    lock = os.open(home, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes want the same
-        _install()
+        _install(home)
     finally:
         os.close(lock)
-    return SDKS / "node_modules"
+    return home / "node_modules"
 
 
-def _install() -> None:
-    wanted = hashlib.sha256((SDKS / "package-lock.json").read_bytes()).hexdigest()
-    stamp = SDKS / "node_modules" / ".installed"
+def _install(home: Path) -> None:
+    wanted = hashlib.sha256((home / "package-lock.json").read_bytes()).hexdigest()
+    stamp = home / "node_modules" / ".installed"
     if stamp.exists() and stamp.read_text() == wanted:
         return
     done = subprocess.run(
         ["npm", "ci", "--ignore-scripts"],
-        cwd=SDKS,
+        cwd=home,
         capture_output=True,
         text=True,
         timeout=_INSTALL_SECONDS,
@@ -58,6 +70,6 @@ def _install() -> None:
     )
     code = re.search(r"error code (\w+)", done.stderr)
     if code and code[1] in _AWAY:
-        pytest.skip(f"no package registry to install the SDKs from: {code[1]}")
+        pytest.skip(f"no package registry to install from: {code[1]}")
     assert done.returncode == 0, done.stderr
     stamp.write_text(wanted)

@@ -72,13 +72,6 @@ WAYS = {
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    """Debian's browser."""
-    found = shutil.which("chromium")
-    return found or pytest.skip("no chromium on this machine")
-
-
-@pytest.fixture(scope="module")
 def shop(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a shop whose pages load the SDKs, bundled as shops bundle them."""
     directory = tmp_path_factory.mktemp("shop")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.console import Example, Shell, examples
 from tests.support.platform import Platform, running
+from tests.support.stores import PLACE
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -33,6 +34,7 @@ def test_examples(path: Path, tmp_path: Path) -> None:
     found = examples(path.read_text())
     with running(tmp_path) as platform:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CDP_")}
+        environment["CDP_JURISDICTION"] = PLACE
         environment |= {"CDP_DATA_DIR": str(tmp_path / "data"), "CDP_PORT": str(platform.port)}
         shell = Shell(ROOT, environment)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -24,12 +23,10 @@ from tests.support.stores import PARTITIONS
 
 
 @pytest.fixture(params=["postgres", "kafka"])
-async def log(
-    request: pytest.FixtureRequest, running: Running, tmp_path: Path
-) -> AsyncIterator[Log]:
+async def log(request: pytest.FixtureRequest, running: Running) -> AsyncIterator[Log]:
     """The topic as our own tables carry it, and as Kafka does."""
     cluster = corner(request.getfixturevalue("kafka")) if request.param == "kafka" else None
-    async with log_on(running, tmp_path, cluster) as made:
+    async with log_on(running, cluster) as made:
         yield made
 
 
@@ -181,3 +178,22 @@ async def test_the_outbox_is_trimmed_behind_its_consumers(log: Log) -> None:
     async with working(log, note):
         await log.until_drained()
     assert await log.seen() == Counter(range(55))
+
+
+async def test_bad_records_are_found_in_few_steps(log: Log) -> None:
+    """By halves: a chunk of a thousand with two bad records is not a thousand transactions."""
+    bad, steps = {b"17", b"903"}, 0
+
+    async def picky(unit: Unit, records: Sequence[Record]) -> None:
+        nonlocal steps
+        steps += 1
+        await note(unit, records)
+        if any(record.value in bad for record in records):
+            raise ValueError
+
+    await log.put(1000)
+    await run_once(log, picky)
+    assert await log.seen() == Counter(n for n in range(1000) if n not in {17, 903})
+    assert steps < 60
+    rows = await log.database.rows(named("select value from parked"))
+    assert {row[0] for row in rows} == bad

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from cdp import status, times
+from cdp import main, status, times
+from cdp.instance import Running
+from cdp.replay import until_quiet
 from tests.conftest import Api
 
 STAMP = {"consent": {"categoryPreferences": {"Analytics": False}}}
@@ -34,7 +36,9 @@ async def until_collectors_know(
     async with asyncio.timeout(5):
         for identifier in identifiers or [("user_id", "ada")]:
             subject = core.vault.subject(*identifier)
-            while (await core.keyring.ensure(core.database, [subject]))[subject].collect != collect:
+            while (
+                (await core.keyring.ensure(core.database, [subject]))[subject].collect is False
+            ) == collect:
                 await asyncio.sleep(0.01)
 
 
@@ -179,3 +183,55 @@ async def test_an_unknown_purpose_is_an_error_that_names_those_there_are(api: Ap
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert "marketing_email" in answer.json()["detail"]
+
+
+async def test_an_event_that_denies_a_purpose_never_counts_for_it(
+    api: Api, running: Running
+) -> None:
+    refusing = {"consent": {"categoryPreferences": {"Advertising": False}}}
+    viewed: dict[str, Any] = {"event": "Viewed", "count": {"gte": 2}}
+    for key, where in {"ever": viewed, "lately": viewed | {"within": "9d"}}.items():
+        segment = {"name": key, "purpose": "sale_or_share", "where": where}
+        await api.put(f"/segments/{key}", segment)
+    await track(api, "ada")
+    await track(api, "ada", context=refusing)
+    known = {"userId": "ada", "traits": {"city": "Paris"}, "context": refusing}
+    assert (await api.send("/v1/identify", known)).is_success
+    await track(api, "ada", headers={"sec-gpc": "1"})
+    await api.settle()
+    await decide(api, "user_id:ada", "sale_or_share", "granted")
+    for purpose in ("sale_or_share", "analytics"):  # these are counted from history
+        segment = {"name": purpose, "purpose": purpose, "where": viewed | {"within": "8d"}}
+        await api.put(f"/segments/{purpose}", segment)
+    city = {"trait": "city", "eq": "Paris"}
+    await api.put("/segments/city", {"name": "c", "purpose": "sale_or_share", "where": city})
+    await api.settle()
+    profile = await api.get("/profiles/user_id:ada")
+    assert (profile["events"], profile["traits"]) == ({"Viewed": 3}, {"city": "Paris"})
+    assert profile["segments"] == ["analytics"]
+    await verify(api, running)
+    await track(api, "ada")
+    await api.settle()
+    inside = ["analytics", "ever", "lately", "sale_or_share"]
+    assert (await api.get("/profiles/user_id:ada"))["segments"] == inside
+
+
+async def test_what_means_a_purpose_may_change_and_history_is_seen_by_it(api: Api) -> None:
+    refusing = {"consent": {"categoryPreferences": {"Newsletter 2026": False}}}
+    purpose = {"name": "Newsletter", "by_default": "granted", "signals": []}
+    await api.put("/consent/purposes/newsletter", purpose)
+    await api.put("/segments/readers", {"name": "r", "purpose": "newsletter", "where": seen()})
+    await track(api, "ada", context=refusing)
+    await api.settle()
+    assert (await api.get("/segments/readers"))["size"] == 1
+    await api.put("/consent/purposes/newsletter", purpose | {"signals": ["Newsletter 2026"]})
+    await decide(api, "user_id:ada", "newsletter", "granted")
+    await api.settle()
+    profile = await api.get("/profiles/user_id:ada")
+    assert (profile["consent"]["newsletter"], profile["segments"]) == ("granted", [])  # type: ignore[index]
+
+
+async def verify(api: Api, running: Running) -> None:
+    async with main.replaying(api.instance.settings, running) as replay:
+        comparisons = await until_quiet(replay)
+    assert all(comparison.equal for comparison in comparisons), comparisons

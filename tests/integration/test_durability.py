@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from cdp.collect import keys
-from cdp.db import Database, named
+from cdp.db import Connection, Database, named
+from cdp.errors import StoreUnavailable
 from cdp.events import SCHEMA, Event
 from cdp.instance import Running
-from cdp.log.appender import Appender, Bounds, Fact, fact_of
+from cdp.log.appender import Appender, Bounds
 from cdp.log.keyring import Keyring
-from cdp.main import assemble
+from cdp.log.writing import Fact, Writer, fact_of
+from cdp.main import suppressions
+from consent.gate import CollectionGate
 from tests.conftest import Api, Instance
+from tests.support.behind import Behind, behind_a_line
 from tests.support.collected import quarantined, stored
-from tests.support.instances import api_on
-from tests.support.line import Line, line_to
 
 PAGE = {"type": "page", "anonymousId": "a"}
 
@@ -59,10 +62,13 @@ async def appenders(instance: Instance) -> AsyncIterator[list[Appender]]:
     databases = [Database(instance.core.database.url) for _ in range(2)]
     made = [
         Appender(
-            database,
-            Keyring(instance.core.vault),
-            instance.core.partitions,
-            lambda event, allowed: event,
+            Writer(
+                database,
+                Keyring(instance.core.vault),
+                instance.core.partitions,
+                CollectionGate("CA"),
+                suppressions(instance.core),
+            ),
             Bounds(linger=0.0),
         )
         for database in databases
@@ -121,31 +127,15 @@ async def test_the_answer_waits_for_the_commit(api: Api) -> None:
     assert len(await stored(api)) == 1
 
 
-class Cut(NamedTuple):
-    """An API whose line to the database can be cut, and the instance on the same database."""
-
-    api: Api
-    line: Line
-
-
 @pytest.fixture
-async def cut(instance: Instance, running: Running) -> AsyncIterator[Cut]:
-    """A platform of its own core, behind the line, that waits a second for the store."""
-    async with line_to(running.database_url) as line:
-        settings = replace(instance.settings, commit_timeout=1)
-        core = await asyncio.to_thread(assemble, settings, replace_url(running, line.url))
-        behind = replace(instance, core=core, settings=settings)
-        async with api_on(behind) as made:
-            yield Cut(made, line)
-        await core.close()
-
-
-def replace_url(running: Running, url: str) -> Running:
-    return Running(url, running.redis_url)
+async def cut(instance: Instance, running: Running) -> AsyncIterator[Behind]:
+    """A platform that waits a second for the store."""
+    async with behind_a_line(instance, running, commit_timeout=1) as made:
+        yield made
 
 
 async def test_an_outage_is_503_with_a_time_to_retry_and_loses_nothing(
-    cut: Cut, instance: Instance
+    cut: Behind, instance: Instance
 ) -> None:
     api, line = cut
     broken = {"type": "track", "messageId": "broken"}
@@ -179,7 +169,7 @@ async def test_an_outage_is_503_with_a_time_to_retry_and_loses_nothing(
     assert "broken" in {kept["message"].get("messageId") for kept in await quarantined(behind)}
 
 
-async def test_a_short_outage_is_waited_for(cut: Cut) -> None:
+async def test_a_short_outage_is_waited_for(cut: Behind) -> None:
     assert (await cut.api.send("/v1/page", {**PAGE, "messageId": "0"})).status_code == 200
     await cut.line.cut()
     sending = asyncio.create_task(cut.api.send("/v1/page", {**PAGE, "messageId": "1"}))
@@ -224,3 +214,30 @@ async def test_nothing_personal_stands_in_clear(api: Api) -> None:
     assert b"user_id" in seen  # the scan sees what stands in clear
     for mark in (*MARKS, "marker"):
         assert mark.encode() not in seen
+
+
+class _LosesTheFirstCommit(Database):
+    """The line breaks when the first transaction is to be committed."""
+
+    lost = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with super().transaction() as connection:
+            yield connection
+            if not self.lost:
+                self.lost = True
+                raise StoreUnavailable("the line broke")
+
+
+async def test_a_key_that_was_not_committed_seals_nothing(instance: Instance) -> None:
+    """What is sealed by a key that nobody keeps would be lost."""
+    subject = instance.core.vault.subject("user_id", "new")
+    keyring = Keyring(instance.core.vault)
+    database = _LosesTheFirstCommit(instance.core.database.url)
+    with pytest.raises(StoreUnavailable):
+        await keyring.ensure(database, [subject])
+    used = (await keyring.ensure(database, [subject]))[subject].box
+    kept = (await Keyring(instance.core.vault).ensure(database, [subject]))[subject].box
+    assert kept.open(used.seal(b"plain", b"as"), b"as") == b"plain"
+    await database.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,15 +23,15 @@ from cdp.stream.agents import Agents
 from cdp.stream.kafka import locating, published, topics
 from cdp.stream.kafka.transport import Thread
 from cdp.stream.watchdog import Stalled
-from tests.support.clusters import corner, secured_url
+from tests.support.clusters import corner, secured_urls
 from tests.support.kafka import Kafka
 from tests.support.noting import Log, log_on, note, working
 from tests.support.stores import PARTITIONS
 
 
 @pytest.fixture
-async def log(running: Running, tmp_path: Path, kafka: Kafka) -> AsyncIterator[Log]:
-    async with log_on(running, tmp_path, corner(kafka)) as made:
+async def log(running: Running, kafka: Kafka) -> AsyncIterator[Log]:
+    async with log_on(running, corner(kafka)) as made:
         yield made
 
 
@@ -100,8 +99,9 @@ async def test_kafka_may_die_under_agents_at_work(log: Log, kafka: Kafka) -> Non
     assert await log.seen() == Counter(range(1500))
 
 
-async def test_agents_on_a_secured_cluster(running: Running, tmp_path: Path, kafka: Kafka) -> None:
-    async with log_on(running, tmp_path, Cluster.of(secured_url(kafka))) as log:
+@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "certificate"])
+async def test_agents_on_a_secured_cluster(running: Running, kafka: Kafka, way: str) -> None:
+    async with log_on(running, Cluster.of(secured_urls(kafka)[way])) as log:
         await log.put(500)
         async with working(log, note):
             await log.until_drained(30)
@@ -119,7 +119,7 @@ async def test_a_worker_whose_consumer_stalls_is_ended(
     await until_published(log.database)
     monkeypatch.setattr(Thread, "take", nothing)
     monkeypatch.setattr(locating, "_PATIENCE_SECONDS", 0.5)
-    agents = Agents(log.topics(), [log.stage(note)], home=log.home, patience=2.0)
+    agents = Agents(log.topics(), [log.stage(note)], patience=2.0)
     with pytest.raises(Stalled):
         async with asyncio.timeout(60):
             await agents.run(asyncio.Event())
@@ -127,13 +127,13 @@ async def test_a_worker_whose_consumer_stalls_is_ended(
 
 
 async def test_a_topic_that_is_not_this_logs_ends_the_worker(
-    running: Running, tmp_path: Path, kafka: Kafka
+    running: Running, kafka: Kafka
 ) -> None:
     cluster = corner(kafka)
-    async with log_on(running, tmp_path, cluster) as newer:
+    async with log_on(running, cluster) as newer:
         await newer.put(500)
         await until_published(newer.database)
-    older = Log(Database(running.database_url), tmp_path, cluster)
+    older = Log(Database(running.database_url), cluster)
     await older.database.rows(named("delete from outbox"))
     await older.database.rows(named("update heads set next_offset = 0"))
     await older.put(700, start=1000)

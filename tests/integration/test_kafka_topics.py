@@ -10,11 +10,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from cdp.cluster import Cluster
-from cdp.errors import ConfigurationError, StoreUnavailable
+from cdp.errors import ConfigurationError, KafkaRefused, KafkaUnavailable
 from cdp.services.server import free_port
 from cdp.stream.kafka import topics
 from cdp.stream.kafka.topics import Declared
-from tests.support.clusters import corner, secured_url
+from tests.support.clusters import corner, mutual_url, secured_url, secured_urls
 from tests.support.kafka import Kafka
 
 
@@ -59,17 +59,39 @@ async def test_a_topic_with_other_partitions_is_refused(kafka: Kafka) -> None:
         await topics.declare(cluster, topics.declared(cluster, 4))
 
 
-async def test_a_secured_cluster_takes_the_right_password_only(kafka: Kafka) -> None:
-    cluster = Cluster.of(secured_url(kafka))
+@pytest.mark.parametrize("way", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "certificate"])
+async def test_a_secured_cluster_lets_us_in(kafka: Kafka, way: str) -> None:
+    cluster = Cluster.of(secured_urls(kafka)[way])
     assert len(await topics.declare(cluster, topics.declared(cluster, 1))) == 3
-    with pytest.raises(StoreUnavailable):
-        wrong = Cluster.of(secured_url(kafka, "guessed"))
-        await topics.declare(wrong, topics.declared(wrong, 1))
-    with pytest.raises(StoreUnavailable):  # the system's authorities do not know this server
-        unknown = dataclasses.replace(cluster, ca="")
-        await topics.declare(unknown, topics.declared(unknown, 1))
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_a_wrong_password_ends_the_waiting(
+    kafka: Kafka, mechanism: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "_REFUSALS", 1)
+    wrong = Cluster.of(secured_url(kafka, "guessed", mechanism))
+    with pytest.raises(ConfigurationError, match=f"does not let 'cdp' by {mechanism} in") as caught:
+        async with asyncio.timeout(30):
+            await topics.until_declared(wrong, 1, asyncio.Event())
+    assert "guessed" not in str(caught.value)
+
+
+async def test_who_is_not_trusted_or_does_not_trust_is_told_why(kafka: Kafka) -> None:
+    server, client = (Cluster.of(url(kafka)) for url in (secured_url, mutual_url))
+    cases = {
+        "is not trusted: .*`ca`": dataclasses.replace(server, ca=""),
+        "a certificate of ours": dataclasses.replace(client, cert="", key=""),
+        "'nobody' by PLAIN": dataclasses.replace(server, user="nobody"),
+        "'cdp' by PLAIN": dataclasses.replace(
+            server, servers=(kafka.address,), tls=False, ca=""
+        ),  # there is no login at that port
+    }
+    for told, cluster in cases.items():
+        with pytest.raises(KafkaRefused, match=told):
+            await topics.declare(cluster, topics.declared(cluster, 1))
     with pytest.raises(ConfigurationError, match="ca, cert or key"):
-        topics.connection(dataclasses.replace(cluster, ca="/no/such.pem"))
+        topics.connection(dataclasses.replace(server, ca="/no/such.pem"))
 
 
 async def test_a_cluster_that_is_away_is_waited_for() -> None:
@@ -80,3 +102,5 @@ async def test_a_cluster_that_is_away_is_waited_for() -> None:
     assert not waiting.done()
     stop.set()
     assert await waiting is False
+    with pytest.raises(KafkaUnavailable, match="no answer from 127"):
+        await topics.declare(away, topics.declared(away, 1))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 
+from cdp import metrics
 from cdp.cluster import Cluster
 from cdp.db import Database, named
 from cdp.errors import ConfigurationError
@@ -18,9 +21,11 @@ from cdp.log.store import Message
 from cdp.stream import checkpoints
 from cdp.stream.kafka import published
 from cdp.stream.kafka.relay import Relay
+from cdp.stream.watchdog import Stalled
 from tests.support.clusters import corner, secured_url
 from tests.support.kafka import Kafka
 from tests.support.relaying import everything_on, relaying
+from tests.support.samples import changes, of
 from tests.support.stores import PARTITIONS
 
 _FORGET = named("update published set next_offset = 0")
@@ -129,6 +134,40 @@ async def test_kafka_may_be_killed_meanwhile(outbox: Outbox, kafka: Kafka) -> No
     for partition, found in offsets.items():
         assert sorted(set(found)) == list(range(ends[partition]))
         assert all(after - before <= 1 for before, after in itertools.pairwise(found)), "a gap"
+
+
+async def test_a_relay_that_publishes_nothing_though_there_is_something_ends_itself(
+    outbox: Outbox, kafka: Kafka
+) -> None:
+    assert kafka.pid is not None
+    relay = Relay(outbox.database, PARTITIONS, outbox.cluster, patience=2.0)
+    running = asyncio.create_task(relay.run(asyncio.Event()))
+    with changes("relay") as risen:
+        await outbox.grow(100)
+        await outbox.until_published()
+        await asyncio.sleep(3)  # nothing to do is no standstill
+    assert not running.done()
+    assert risen['cdp_relay_published_total{topic="touched"}'] == 100
+    os.kill(kafka.pid, signal.SIGSTOP)
+    try:
+        await outbox.grow(100)
+        with pytest.raises(Stalled, match="nothing of 100 records was published for"):
+            async with asyncio.timeout(30):
+                await running
+    finally:
+        os.kill(kafka.pid, signal.SIGCONT)
+    assert of(metrics.registry("relay"))['cdp_relay_lag{topic="touched"}'] == 100
+    async with relaying(outbox.database, outbox.cluster):
+        await outbox.until_published()
+
+
+async def test_who_leads_says_so(outbox: Outbox) -> None:
+    leads = 'cdp_leader{role="relay"}'
+    async with relaying(outbox.database, outbox.cluster):
+        await outbox.grow(1)
+        await outbox.until_published()
+        assert of(metrics.registry("relay"))[leads] == 1
+    assert of(metrics.registry("relay"))[leads] == 0
 
 
 @pytest.mark.parametrize("since", [0, 700])

@@ -10,6 +10,7 @@ from cdp.db import named
 from cdp.instance import Running
 from cdp.replay import until_quiet
 from tests.conftest import Api
+from tests.support.listing import listing
 
 BUYERS = {"event": "Order Completed", "where": [{"property": "revenue", "gt": 50}], "within": "7d"}
 GERMANS = {"all": [{"trait": "country", "eq": "DE"}, {"event": "page", "count": {"gte": 2}}]}
@@ -71,6 +72,14 @@ async def test_damage_shows(busy: Api, running: Running, damage: str, projection
     async with main.replaying(busy.instance.settings, running) as replay:
         comparisons = await until_quiet(replay)
     assert [c.live.projection for c in comparisons if not c.equal] == [projection]
+
+
+async def test_tables_keep_the_names_of_their_indexes(busy: Api, running: Running) -> None:
+    """Migrations find them by these."""
+    before = listing(running.database_url)
+    async with main.replaying(busy.instance.settings, running) as replay:
+        await replay.replace()
+    assert listing(running.database_url) == before
 
 
 async def test_a_replay_mends_and_the_live_agents_go_on(busy: Api, running: Running) -> None:

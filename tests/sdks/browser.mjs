@@ -1,5 +1,5 @@
 // Chromium on a leash: visits each address it reads, a line at a time, and answers when the page
-// there has told its story. At the end of its input it says what went wrong in the pages, and
+// there has told its story, or shows what the line's second word selects. At the end of its input it says what went wrong in the pages, and
 // which addresses outside this machine they wanted.
 
 import { createInterface } from "node:readline";
@@ -31,9 +31,14 @@ page.on("console", (message) => {
   }
 });
 try {
-  for await (const address of createInterface({ input: process.stdin })) {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [address, shown] = line.split(" ");
     await page.goto(address);
-    await page.waitForFunction(() => window.told, null, { timeout: TOLD_MILLISECONDS });
+    if (shown) {
+      await page.locator(shown).first().waitFor({ timeout: TOLD_MILLISECONDS });
+    } else {
+      await page.waitForFunction(() => window.told, null, { timeout: TOLD_MILLISECONDS });
+    }
     console.log(JSON.stringify({ visited: address }));
   }
 } catch (error) {

@@ -1,9 +1,10 @@
-"""Certificates for a server on loopback, good for a day: an authority and what it vouches for."""
+"""Certificates good for a day: an authority, a server on loopback and a client of it."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,17 +14,34 @@ from cryptography.x509.oid import NameOID
 _DAY = datetime.timedelta(days=1)
 
 
-def authority_and_server() -> tuple[bytes, bytes]:
-    """PEM of an authority's certificate; PEM of a server's key and its chain."""
-    authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM of the authority; key and chain of the server; certificate and key of the client."""
+
+    authority: bytes
+    server: bytes
+    client: bytes
+    client_key: bytes
+
+
+def certificates() -> Certificates:
+    """Made anew, of an authority that nobody else knows."""
+    authority_key, server_key, client_key = (
+        ec.generate_private_key(ec.SECP256R1()) for _ in range(3)
+    )
     authority = _certificate("cdp test authority", authority_key, "cdp test authority", None)
     server = _certificate("127.0.0.1", authority_key, "cdp test authority", server_key)
-    kept = server_key.private_bytes(
+    client = _certificate("cdp", authority_key, "cdp test authority", client_key)
+    chain = _key(server_key) + _pem(server) + _pem(authority)
+    return Certificates(_pem(authority), chain, _pem(client), _key(client_key))
+
+
+def _key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return _pem(authority), kept + _pem(server) + _pem(authority)
 
 
 def _certificate(
@@ -32,7 +50,7 @@ def _certificate(
     issuer: str,
     key: ec.EllipticCurvePrivateKey | None,
 ) -> x509.Certificate:
-    """Of a server, or of the authority itself where it has no key of its own."""
+    """Of a server, a client, or of the authority itself where it has no key of its own."""
     now = datetime.datetime.now(datetime.UTC)
     draft = (
         x509.CertificateBuilder()
@@ -44,7 +62,7 @@ def _certificate(
         .not_valid_after(now + _DAY)
         .add_extension(x509.BasicConstraints(ca=key is None, path_length=None), critical=True)
     )
-    if key is not None:
+    if key is not None and name[0].isdigit():
         address = x509.IPAddress(ipaddress.ip_address(name))
         draft = draft.add_extension(x509.SubjectAlternativeName([address]), critical=False)
     return draft.sign(issuer_key, hashes.SHA256())

@@ -45,5 +45,7 @@ class Driver:
             busy |= await self.jobs.builder.step()
             busy |= await self.jobs.rules.step()
             busy |= await self.jobs.matching.step()
+            busy |= await self.jobs.chaining.step()
+            busy |= await self.jobs.privacy.step()
             for stage in self.stages:
                 busy |= bool(await self.step(stage, limit))

@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from cdp.instance import Running
 from cdp.main import Core, application, assemble, pipeline, prepare
 from cdp.settings import Settings
+from cdp.telemetry import Traces
 from tests.support.driver import Driver
-from tests.support.stores import MASTER_KEY
+from tests.support.stores import MASTER_KEY, PLACE
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Instance:
     keys: dict[str, str]
     driver: Driver
     settings: Settings
+    traces: Traces | None = None
 
 
 @dataclass
@@ -63,20 +65,27 @@ class Api:
 
 
 @asynccontextmanager
-async def instance_on(running: Running, data_dir: Path) -> AsyncIterator[Instance]:
+async def instance_on(
+    running: Running,
+    data_dir: Path,
+    traces: Traces | None = None,
+    *,
+    place: str = PLACE,
+    master_key: str = MASTER_KEY,
+) -> AsyncIterator[Instance]:
     """Everything but the processes."""
-    settings = Settings(data_dir=data_dir, master_key=MASTER_KEY)
+    settings = Settings(data_dir=data_dir, master_key=master_key, jurisdiction=place)
     core = assemble(settings, running)
     keys = await prepare(settings, core)
-    async with pipeline(core) as work:
-        yield Instance(core, keys, Driver(core, work), settings)
+    async with pipeline(core, traces) as work:
+        yield Instance(core, keys, Driver(core, work), settings, traces)
     await core.close()
 
 
 @asynccontextmanager
 async def api_on(instance: Instance) -> AsyncIterator[Api]:
     """Collector and management API over an instance."""
-    app = application(instance.settings, instance.core)
+    app = application(instance.settings, instance.core, instance.traces)
     transport = httpx.ASGITransport(app, client=("203.0.113.7", 5000))
     async with (
         app.router.lifespan_context(app),

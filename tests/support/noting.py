@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from cdp.cluster import Cluster
 from cdp.db import Database, named
@@ -31,10 +30,10 @@ MOST = 50  # records in a chunk
 class Log:
     """A topic to be consumed, and what handlers noted in the database while handling it."""
 
-    def __init__(self, database: Database, home: Path, cluster: Cluster | None) -> None:
+    def __init__(self, database: Database, cluster: Cluster | None) -> None:
         self.database = database
-        self.home = home
         self.cluster = cluster
+        self.count = 0  # of records, where a test counts them
 
     async def put(self, count: int, start: int = 0) -> None:
         keys = [str(number % 97).encode() for number in range(start, start + count)]
@@ -61,7 +60,7 @@ class Log:
         return Stage(TOUCHED, handle, self.database, PARTITIONS, MOST)
 
     def agents(self, handle: Handle) -> Agents:
-        return Agents(self.topics(), [self.stage(handle)], home=self.home)
+        return Agents(self.topics(), [self.stage(handle)])
 
     def topics(self) -> Topics:
         if self.cluster is None:
@@ -74,11 +73,11 @@ async def note(unit: Unit, records: Sequence[Record]) -> None:
 
 
 @asynccontextmanager
-async def log_on(running: Running, home: Path, cluster: Cluster | None) -> AsyncIterator[Log]:
+async def log_on(running: Running, cluster: Cluster | None) -> AsyncIterator[Log]:
     """As our own tables carry it; with a cluster as Kafka does, with a relay in between."""
     database = Database(running.database_url)
     await database.rows(_SEEN)
-    log = Log(database, home, cluster)
+    log = Log(database, cluster)
     if cluster is None:
         yield log
     else:

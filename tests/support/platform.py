@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import httpx
 import psutil
 
 from cdp.services.server import die_with_parent, free_port
+from tests.support.stores import PLACE
 
 _START_SECONDS = 90.0
 _QUIET_SECONDS = 60.0
@@ -34,10 +37,14 @@ class Platform:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("CDP_")}
-        self._environment |= {"CDP_DATA_DIR": str(home / "data"), "CDP_PORT": str(self.port)}
-        self._environment |= {"PYTHONDONTWRITEBYTECODE": ""} | settings  # unset: imports are slow
-        self._client = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CDP_")}
+        self.environment |= {"CDP_DATA_DIR": str(home / "data"), "CDP_PORT": str(self.port)}
+        self.environment |= {
+            "CDP_JURISDICTION": PLACE,
+            "PYTHONDONTWRITEBYTECODE": "",
+        }  # imports are slow
+        self.environment |= settings
+        self.client = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -45,7 +52,7 @@ class Platform:
         with (self.home / "platform.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "cdp", "up"],
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -68,6 +75,15 @@ class Platform:
             child.kill()
         assert (code, left) == (0, []), f"exit code {code}, left running: {left}\n{self.log()}"
 
+    def kill(self) -> None:
+        """End it as a power cut does, and let go of it."""
+        if self._process is not None:
+            for child in self.processes():
+                child.kill()
+            self._process.kill()
+            self._process.wait()
+        self.close()
+
     def alive(self) -> bool:
         """Whether `cdp up` itself still runs."""
         return self._process is not None and self._process.poll() is None
@@ -80,7 +96,7 @@ class Platform:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._client.close()
+        self.client.close()
 
     def processes(self, words: str = "") -> list[psutil.Process]:
         """What runs below `cdp up`; with words like `cdp worker`, whose command line has them."""
@@ -94,18 +110,28 @@ class Platform:
         """The end of what it printed."""
         return (self.home / "platform.log").read_text(errors="replace")[-4000:]
 
-    def command(self, *arguments: str) -> str:
+    def command(self, *arguments: str, seconds: float = _COMMAND_SECONDS) -> str:
         """What `cdp ARGUMENTS` prints, run beside the platform."""
         done = subprocess.run(
             [sys.executable, "-m", "cdp", *arguments],
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
-            timeout=_COMMAND_SECONDS,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == 0, f"cdp {' '.join(arguments)}: {done.stderr}"
         return done.stdout
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """`cdp ARGUMENTS`, begun beside the platform; to be ended by who asks for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cdp", *arguments],
+            env=self.environment | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -123,17 +149,17 @@ class Platform:
     def send(self, path: str, message: object, **headers: str) -> httpx.Response:
         """POST JSON to the collector with the first write key, or the one in the headers."""
         headers = {"x-write-key": self.keys["write_key"], **headers}
-        return self._client.post(path, json=message, headers=headers)
+        return self.client.post(path, json=message, headers=headers)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request to the management API, below /api/v1, with the first API key."""
         headers = {"authorization": f"Bearer {self.keys['api_key']}"}
         headers |= options.pop("headers", {})
-        return self._client.request(method, f"/api/v1{path}", headers=headers, **options)
+        return self.client.request(method, f"/api/v1{path}", headers=headers, **options)
 
     def get(self, path: str) -> httpx.Response:
         """A request without a key."""
-        return self._client.get(path)
+        return self.client.get(path)
 
     def put(self, path: str, definition: dict[str, Any]) -> dict[str, Any]:
         """Define something below /api/v1, like `/segments/buyers`."""
@@ -176,6 +202,19 @@ class Platform:
         busy = [value for name, value in self.gauges().items() if name.startswith(_BUSY)]
         assert len(busy) >= len(_BUSY)
         return not any(busy)
+
+
+def free_ports(count: int) -> int:
+    """The first of so many in a row that nobody uses."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        try:
+            for port in range(first, first + count):
+                with closing(socket.socket()) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
 
 
 def _runs(process: psutil.Process) -> bool:

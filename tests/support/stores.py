@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
+import redis
 
 from cdp.instance import Running
 from cdp.log.vault import Vault
@@ -17,6 +19,7 @@ from cdp.services.postgres import Postgres
 from cdp.services.valkey import Valkey
 
 MASTER_KEY = "ab" * 32
+PLACE = "CA"  # by its law, behaviour is stored and personalisation allowed until somebody objects
 PARTITIONS = 4
 
 
@@ -29,10 +32,24 @@ class Stores:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def fresh(self) -> Running:
-        """A database nobody else uses. The cache is shared: versions keep it apart."""
+        """A database nobody else uses, and the cache, emptied."""
         name = f"test_{next(self._numbers)}"
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             connection.execute(f"create database {name} template template_cdp")
+        with redis.Redis.from_url(self.valkey.url) as cache:
+            cache.flushdb()
+        return Running(self.url(name), self.valkey.url)
+
+    @property
+    def password(self) -> str:
+        """Of PostgreSQL's user `cdp`."""
+        return str(urlsplit(self.postgres.url).password)
+
+    def empty(self) -> Running:
+        """A database without tables."""
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(f"create database {name}")
         return Running(self.url(name), self.valkey.url)
 
     def url(self, database: str) -> str:

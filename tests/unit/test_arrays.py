@@ -29,6 +29,7 @@ def read(items: list[Any]) -> Any:
 
 elements = st.one_of(
     st.lists(st.one_of(st.none(), st.binary(max_size=40)), min_size=1),
+    st.lists(st.binary(min_size=16, max_size=16), min_size=1),
     st.lists(st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_characters="\0")))),
     st.lists(st.one_of(st.none(), st.integers(-(1 << 63), (1 << 63) - 1))),
     st.lists(st.one_of(st.none(), st.booleans())),

@@ -95,6 +95,9 @@ def test_the_request_fills_in_what_the_message_leaves_out() -> None:
     assert kept.anonymous_id == "own"
     assert kept.context["ip"] == "192.0.2.1"
     assert kept.context["consent"] == {"categoryPreferences": {"Ads": True}, "gpc": True}
+    marked = made({**TRACK, "context": {"gpc": True}})  # as the log has those after the first
+    assert marked.context == {"consent": {"gpc": True}}
+    assert made({**TRACK, "context": {"gpc": "1"}}).context == {"gpc": "1"}
     assert made({**TRACK, "context": {"ip": 5, "consent": 5}}, gpc=True).context["consent"] == {
         "gpc": True
     }

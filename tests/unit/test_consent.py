@@ -10,17 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event
-from consent.model import (
-    DEFAULT_PURPOSES,
-    GPC,
-    Decision,
-    State,
-    collectable,
-    decisions,
-    latest,
-    signal_of,
-    standing,
-)
+from consent.jurisdictions import State
+from consent.model import Basis, Decision, collectable, decisions, denied, latest
+from consent.purposes import DEFAULT_PURPOSES
+from consent.stamps import GPC, signal_of
+from consent.standing import Ground, Told, standing
+
+GROUND = Ground(DEFAULT_PURPOSES, "CA", 10**15)
+COLLECTING = frozenset({"analytics", *DEFAULT_PURPOSES[1].signals})
+ALLOWED, REFUSED = Basis(decided=True, by_law=False), Basis(decided=False, by_law=True)
 
 
 def event(kind: str = "track", at: int = 10, **fields: Any) -> Event:
@@ -32,7 +30,7 @@ def decision(signal: str, state: State, at: int, event: bytes = b"1") -> Decisio
 
 
 def state(*known: Decision) -> dict[str, str]:
-    return {purpose: s.state for purpose, s in standing(DEFAULT_PURPOSES, known).items()}
+    return {purpose: s.state for purpose, s in standing(GROUND, [[Told(known)]]).items()}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +56,20 @@ def state(*known: Decision) -> dict[str, str]:
 )
 def test_stamps_of_every_vendor(context: dict[str, Any], expected: dict[str, str]) -> None:
     assert {d.signal: d.state for d in decisions(event(context=context))} == expected
+
+
+@pytest.mark.parametrize("length", [1, 5000])
+def test_a_stamp_says_the_same_however_long_it_is_and_however_often_it_comes(length: int) -> None:
+    stamp = {"categoryPreferences": {"Analytics": True, "Ads": False}, "padding": "x" * length}
+    first, again = (
+        event(at=at, context={"consent": stamp | {"jurisdiction": "de"}}) for at in (10, 20)
+    )
+    assert decisions(first) == [each._replace(at=10) for each in decisions(again)]
+    assert {(d.signal, d.state, d.jurisdiction) for d in decisions(again)} == {
+        ("analytics", "granted", "DE"),
+        ("ads", "denied", "DE"),
+    }
+    assert denied(again) == ("ads",)
 
 
 def test_the_apis_own_facts() -> None:
@@ -110,9 +122,10 @@ def test_standing_depends_on_the_set_of_decisions_alone(
 ) -> None:
     shuffled = known + known[:3]
     shuffler.shuffle(shuffled)
-    assert standing(DEFAULT_PURPOSES, shuffled) == standing(DEFAULT_PURPOSES, known)
-    parts = [list(latest(known[:2]).values()), list(latest(known[2:]).values())]
-    assert standing(DEFAULT_PURPOSES, parts[0] + parts[1]) == standing(DEFAULT_PURPOSES, known)
+    whole = standing(GROUND, [[Told(known)]])
+    assert standing(GROUND, [[Told(shuffled)]]) == whole
+    parts = [*latest(known[:2]).values(), *latest(known[2:]).values()]
+    assert standing(GROUND, [[Told(parts)]]) == whole
 
 
 def stamped(*, analytics: bool) -> Event:
@@ -122,18 +135,18 @@ def stamped(*, analytics: bool) -> Event:
 
 def test_collection_follows_what_is_known() -> None:
     plain = event(name="Order")
-    assert collectable(plain, DEFAULT_PURPOSES, allowed_so_far=True) is plain
-    assert collectable(plain, DEFAULT_PURPOSES, allowed_so_far=False) is None
+    assert collectable(plain, COLLECTING, ALLOWED) is plain
+    assert collectable(plain, COLLECTING, REFUSED) is None
 
 
 def test_an_events_own_yes_opens_collection_again() -> None:
     yes = stamped(analytics=True)
-    assert collectable(yes, DEFAULT_PURPOSES, allowed_so_far=False) is yes
+    assert collectable(yes, COLLECTING, REFUSED) is yes
 
 
 def test_of_a_refusal_only_the_decision_is_stored_and_only_once() -> None:
     no = stamped(analytics=False)
-    stored = collectable(no, DEFAULT_PURPOSES, allowed_so_far=True)
+    stored = collectable(no, COLLECTING, ALLOWED)
     assert stored is not None
     assert (stored.type, stored.user_id, stored.properties, stored.name) == (
         "consent",
@@ -143,9 +156,27 @@ def test_of_a_refusal_only_the_decision_is_stored_and_only_once() -> None:
     )
     assert "ip" not in stored.context
     assert decisions(stored) == decisions(no)
-    assert collectable(no, DEFAULT_PURPOSES, allowed_so_far=False) is None
+    assert collectable(no, COLLECTING, REFUSED) is None
 
 
 def test_a_consent_fact_always_passes() -> None:
     fact = event("consent", properties={"purpose": "analytics", "state": "denied"})
-    assert collectable(fact, DEFAULT_PURPOSES, allowed_so_far=False) is fact
+    assert collectable(fact, COLLECTING, REFUSED) is fact
+
+
+@pytest.mark.parametrize("by_law", [True, False])
+def test_who_decided_nothing_is_stored_as_the_law_says(by_law: bool) -> None:
+    plain = event(name="Order")
+    stored = collectable(plain, COLLECTING, Basis(decided=None, by_law=by_law))
+    assert stored is (plain if by_law else None)
+
+
+def test_of_an_event_without_a_basis_what_it_says_of_consent_is_kept() -> None:
+    undecided = Basis(decided=None, by_law=False)
+    other = event(name="Order", context={"consent": {"categoryPreferences": {"Marketing": True}}})
+    stored = collectable(other, COLLECTING, undecided)
+    assert stored is not None
+    assert (stored.type, stored.name) == ("consent", "")
+    assert [d.signal for d in decisions(stored)] == ["marketing"]
+    assert collectable(stamped(analytics=True), COLLECTING, undecided) is not None
+    assert collectable(other, COLLECTING, REFUSED) is None

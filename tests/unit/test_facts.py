@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cdp.events import SCHEMA, Event
 from profiles import fragment
 from profiles.conditions import Counter, counters, evaluate, parse
-from profiles.facts import Facts
+from profiles.facts import Facts, Sight
 from profiles.fragment import Fragment, Window
 
 S = 1_000_000
@@ -117,3 +117,26 @@ def test_fragments_answer_what_the_history_answers(
     history = History(events)
     for condition in PARSED:
         assert evaluate(condition, facts, now * S) == evaluate(condition, history, now * S)
+
+
+SIGNALS = {"sale": frozenset({"sale", "ads"}), "email": frozenset({"email"})}
+stamps = st.sampled_from([(), (), ("ads",), ("ads", "email"), ("other",), ("sale",)])
+
+
+@given(happened, st.lists(stamps, min_size=25, max_size=25), st.randoms(use_true_random=False))
+def test_a_purpose_sees_nothing_of_events_that_deny_it(
+    said: list[tuple[str, int, dict[str, Any]]],
+    denied: list[tuple[str, ...]],
+    shuffler: random.Random,
+) -> None:
+    events = [(made(number, what), denied[number]) for number, what in enumerate(said)]
+    one = fragment.empty()
+    for each, stamp in shuffler.sample(events, len(events)):
+        fragment.fold(one, each, [], KEPT, stamp)
+    sight = Sight([fragment.decode(fragment.encode(one))], NUMBERS, SIGNALS)
+    for purpose in (*SIGNALS, "a purpose of tomorrow"):
+        without = SIGNALS.get(purpose, frozenset())
+        history = History([each for each, stamp in events if without.isdisjoint(stamp)])
+        for condition in PARSED:
+            expected = evaluate(condition, history, 50 * S)
+            assert evaluate(condition, sight(purpose), 50 * S) == expected

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cdp.errors import Unreadable
 from cdp.events import SCHEMA, Event
 from cdp.log.codec import plain_event, unpack_event
-from cdp.log.vault import Vault
+from cdp.log.vault import Kept, Seal, Vault
 
 VAULT, OTHER = Vault(b"\x01" * 32), Vault(b"\x02" * 32)
 SUBJECT = VAULT.subject("user_id", "ada")
@@ -23,9 +23,9 @@ def test_what_is_sealed_opens_to_the_same(plain: bytes, context: bytes) -> None:
 
 
 def test_sealing_twice_looks_different_and_shows_nothing() -> None:
-    first, second = SEAL.pack(b"ada@example.com", b""), SEAL.pack(b"ada@example.com", b"")
+    first, second = SEAL.pack(b"grace@example.com", b""), SEAL.pack(b"grace@example.com", b"")
     assert first != second
-    assert b"ada" not in first + second
+    assert b"grace" not in first + second
 
 
 @pytest.mark.parametrize("place", [0, 11, 12, -1])
@@ -78,3 +78,51 @@ def test_an_event_opens_only_as_itself() -> None:
     assert unpack_event(event.id, payload, SEAL) == event
     with pytest.raises(Unreadable):
         unpack_event(b"j" * 16, payload, SEAL)
+
+
+OLD, NEW = b"\x01" * 32, b"\x03" * 32
+
+
+def test_hashes_and_signatures_outlive_the_master_key() -> None:
+    after = Vault(NEW, kept=Kept.opened(VAULT.handed_over(NEW), NEW))
+    assert after.subject("user_id", "ada") == SUBJECT
+    assert after.sign(b"x") == VAULT.sign(b"x") != OTHER.sign(b"x")
+    assert after.attest(b"x") == VAULT.attest(b"x") != OTHER.attest(b"x")
+    assert after.receipt_key() == VAULT.receipt_key() != OTHER.receipt_key()
+    assert after.lasting.open(VAULT.lasting.seal(b"x", b""), b"") == b"x"
+    assert after.check != VAULT.check
+    with pytest.raises(Unreadable):
+        Kept.opened(VAULT.handed_over(NEW), OLD)
+
+
+@pytest.mark.parametrize("name", ["wraps", "system", "links"])
+def test_what_was_sealed_opens_after_a_change_until_all_is_moved(name: str) -> None:
+    def seal(vault: Vault) -> Seal:
+        return getattr(vault, name)
+
+    kept = Kept.opened(VAULT.handed_over(NEW), NEW)
+    before, both, after = VAULT, Vault(OLD, NEW), Vault(NEW, kept=kept)
+    sealed = seal(before).seal(b"x", b"")
+    assert seal(after).open(sealed, b"") == seal(both).open(sealed, b"") == b"x"
+    assert seal(both).open(seal(after).seal(b"x", b""), b"") == b"x"
+    with pytest.raises(Unreadable):
+        seal(before).open(seal(after).seal(b"x", b""), b"")
+    moved = Vault(NEW, kept=kept.moved(end_links=True))
+    with pytest.raises(Unreadable):
+        seal(moved).open(sealed, b"")
+    renewed = seal(after).moved(sealed, b"")
+    assert renewed is not None
+    assert seal(moved).open(renewed, b"") == b"x"
+    assert seal(after).moved(renewed, b"") is None
+    with pytest.raises(Unreadable):
+        seal(after).moved(b"never sealed" * 3, b"")
+
+
+def test_links_may_outlive_a_change() -> None:
+    kept = Kept.opened(VAULT.handed_over(NEW), NEW).moved(end_links=False)
+    assert Vault(NEW, kept=kept).links.open(VAULT.links.seal(b"x", b""), b"") == b"x"
+
+
+def test_a_process_with_both_keys_seals_with_the_one_in_force() -> None:
+    sealed = Vault(OLD, NEW).system.seal(b"x", b"")
+    assert VAULT.system.open(sealed, b"") == b"x"

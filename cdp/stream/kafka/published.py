@@ -20,6 +20,14 @@ _READ = named(
       from published p join checkpoints c using (topic, partition)
     """
 )
+_LAG = named(
+    """
+    select h.topic, sum(coalesce(p.next_offset, 0))::bigint,
+           sum(h.next_offset - greatest(c.next_offset, p.next_offset))::bigint
+      from heads h join checkpoints c using (topic, partition)
+      left join published p using (topic, partition) group by 1
+    """
+)
 _MOVE = named(
     """
     update published p set next_offset = greatest(p.next_offset, u.o)
@@ -37,6 +45,11 @@ async def begin(connection: Connection) -> None:
 async def read(connection: Connection) -> dict[TP, int]:
     """The next offset to publish; what every agent has handled counts as published."""
     return {TP(t, p): offset for t, p, offset in await connection.execute(_READ)}
+
+
+async def lag(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Of each topic how many records were ever published, and how many still have to be."""
+    return {topic: (done, left) for topic, done, left in await connection.execute(_LAG)}
 
 
 async def move(connection: Connection, topic: str, offsets: Mapping[int, int]) -> None:

@@ -11,14 +11,17 @@ from typing import Any, Literal
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from cdp.cluster import Cluster
-from cdp.errors import ConfigurationError, KafkaUnavailable, StoreUnavailable
+from cdp.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, StoreUnavailable
 from cdp.events import DELIVERIES, EVENTS, TOUCHED
+from cdp.stopping import unless_stopped
+from cdp.stream.kafka.refusal import reason_of
 
 _HOUR = 3_600_000  # milliseconds
 _RETRY_SECONDS = 1.0
+_REFUSALS = 10  # in a row: a server that has just started may not know its users yet
 _LONGEST_INTERNAL = 24  # hours: what lies on an internal topic matters until it is handled
 
 log = structlog.get_logger(__name__)
@@ -70,15 +73,23 @@ async def declare(cluster: Cluster, topics: list[Declared]) -> list[str]:
 
 
 async def until_declared(cluster: Cluster, partitions: int, stop: asyncio.Event) -> bool:
-    """Declare every topic, however long the cluster is away; False if told to stop meanwhile."""
+    """Declare every topic, however long the cluster is away; False if told to stop meanwhile.
+
+    ConfigurationError if the cluster answers, and keeps refusing us.
+    """
+    refusing = 0
     while not stop.is_set():
         try:
-            created = await declare(cluster, declared(cluster, partitions))
+            wanted = declared(cluster, partitions)
+            created = await unless_stopped(stop, declare(cluster, wanted))
         except StoreUnavailable as error:
+            refusing = refusing + 1 if isinstance(error, KafkaRefused) else 0
+            if refusing > _REFUSALS:
+                raise ConfigurationError(str(error)) from error
             log.warning("no_kafka_yet", error=str(error))
-            await asyncio.sleep(_RETRY_SECONDS)
+            await unless_stopped(stop, asyncio.sleep(_RETRY_SECONDS))
         else:
-            if not created:
+            if created == []:
                 return True
             log.info("topics_created", topics=created)  # look again until they are to be seen
     return False
@@ -103,10 +114,14 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Declared], replicatio
 
 @contextlib.asynccontextmanager
 async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**connection(cluster), request_timeout_ms=10_000)
+    options = connection(cluster)
+    admin = AIOKafkaAdminClient(**options, request_timeout_ms=10_000)
     with translated():
         try:
-            await admin.start()
+            try:
+                await admin.start()
+            except KafkaConnectionError as error:
+                raise await reason_of(cluster, options) from error
             yield admin
         finally:
             await admin.close()

@@ -1,0 +1,63 @@
+"""What an erasure does with every table: a test fails when one is in neither of these lists."""
+
+from __future__ import annotations
+
+# Rows of the person go, or what they say of the person does; the word says how.
+ERASED = {
+    "collectable": "deleted: a new life begins with what the law says",
+    "decisions": "deleted; the facts stay in the log, where nobody can read them",
+    "deliveries": "those that are open are ended; what is told stays until it is told",
+    "edges": "deleted, but for those that somebody else's event says",
+    "fragments": "deleted",
+    "identity_history": "deleted",
+    "identity_trials": "outcomes that name the person are deleted",
+    "inferences": "deleted, but for those said of somebody else",
+    "link_revocations": "every link to the preference centre is taken back",
+    "match_keys": "deleted",
+    "match_queue": "deleted",
+    "memberships": "deleted, and the exits are recorded in the feed of changes",
+    "nodes": "deleted, but for those that somebody else's event names",
+    "parked": "deleted",
+    "privacy_archives": "deleted",
+    "profiles": "deleted",
+    "quarantine": "messages that name the person are deleted",
+    "seen_in": "deleted",
+    "subjects": "the data keys: destroyed",
+    "uncollectable": "deleted: a new life begins with what the law says",
+    "verdicts": "deleted, but for those said of somebody else",
+}
+
+# Nothing in them tells who anybody is: keyed hashes at most.
+STAYS = {
+    "alembic_version": "the schema",
+    "api_keys": "operators' keys",
+    "audit": "what operators did; people are keyed hashes, and the chain of entries has no gaps",
+    "brand": "configuration",
+    "build_partitions": "how far definitions are",
+    "builds": "how far definitions are",
+    "changes": "entries and exits by keyed hash, which feeds have been read from",
+    "checkpoints": "positions",
+    "consent_chain": "hashes over sealed facts: it goes on proving that none was altered",
+    "consent_heads": "likewise",
+    "counters": "configuration",
+    "definitions": "configuration",
+    "destinations": "configuration",
+    "erasures": "whose keys were destroyed, as keyed hashes: what keeps them from coming back",
+    "events": "sealed with keys that are destroyed: nobody can read them again",
+    "heads": "positions",
+    "identity_rules": "configuration",
+    "keyset": "changes of the master key",
+    "matching": "how often values are found among all people",
+    "meta": "the instance",
+    "notices": "configuration",
+    "outbox": "keyed hashes on their way, for moments",
+    "privacy_requests": "that something was asked for and done; people are keyed hashes",
+    "published": "positions",
+    "purposes": "configuration",
+    "reduced": "digests: what the consent chain covers of facts that were cut down",
+    "retention": "positions",
+    "segments": "configuration",
+    "sources": "configuration",
+    "suppressions": "keyed hashes: what keeps them from being stored",
+    "uncollected": "counts",
+}

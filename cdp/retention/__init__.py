@@ -1,0 +1,1 @@
+"""Events are kept as long as their source and purpose say; what they decided on consent stays."""

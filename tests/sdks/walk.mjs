@@ -1,0 +1,100 @@
+// Chromium as a person uses it: does what it reads, a line of JSON at a time, and says what came of
+// it. The first argument is Chromium, the second how to begin it: script or none, how wide, how dark.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const [executablePath, options] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const browser = await chromium.launch({
+  executablePath,
+  headless: true,
+  args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+});
+const context = await browser.newContext(JSON.parse(options));
+const page = await context.newPage();
+const asked = [];
+const problems = [];
+page.on("request", (request) => asked.push(request.url()));
+page.on("pageerror", (error) => problems.push(String(error)));
+page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+
+const focused = () =>
+  page.evaluate(() => {
+    const at = document.activeElement;
+    const seen = getComputedStyle(at);
+    return {
+      tag: at.tagName.toLowerCase(),
+      name: at.id || at.value || at.textContent.trim(),
+      outlined: seen.outlineStyle !== "none" && parseFloat(seen.outlineWidth) >= 2,
+    };
+  });
+
+const does = {
+  async goto({ url }) {
+    const answer = await page.goto(url);
+    return { status: answer.status() };
+  },
+  async axe() {
+    await page.evaluate(axe);
+    const found = await page.evaluate(
+      (values) => window.axe.run(document, { runOnly: { type: "tag", values } }),
+      RULES,
+    );
+    const told = (each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`;
+    return { passed: found.passes.length, violations: found.violations.map(told) };
+  },
+  async press({ key }) {
+    await page.keyboard.press(key);
+    return {};
+  },
+  async submit() {
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    return {};
+  },
+  async focused() {
+    return focused();
+  },
+  async click({ on }) {
+    await page.click(on);
+    await page.waitForLoadState();
+    return {};
+  },
+  async state() {
+    return page.evaluate(() => ({
+      url: location.href,
+      lang: document.documentElement.lang,
+      heading: document.querySelector("h1").textContent,
+      status: document.querySelector("[role=status]")?.textContent.trim() ?? "",
+      on: [...document.querySelectorAll("input:checked")].map((each) => each.value),
+      wide: document.documentElement.scrollWidth,
+      small: [...document.querySelectorAll("a, button, input:not([type=hidden]), summary")]
+        .filter((each) => each.getClientRects().length && each.type !== "radio")
+        .filter((each) => {
+          const { width, height } = each.getBoundingClientRect();
+          return width < 24 || height < 24;
+        })
+        .map((each) => each.outerHTML),
+    }));
+  },
+  async shot({ path }) {
+    await page.screenshot({ path, fullPage: true });
+    return {};
+  },
+  async end() {
+    await browser.close();
+    return { asked, problems };
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const wish = JSON.parse(line);
+  console.log(JSON.stringify(await does[wish.do](wish)));
+  if (wish.do === "end") {
+    process.exit(0);
+  }
+}
+await browser.close();
