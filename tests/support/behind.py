@@ -31,5 +31,5 @@ async def behind_a_line(
         reached = Running(line.url, running.redis_url)
         core = await asyncio.to_thread(assemble, ours, reached)
         async with api_on(replace(instance, core=core, settings=ours)) as made:
-            yield Behind(made, line)
+            yield Behind(replace(made, tries=1), line)
         await core.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,21 +32,33 @@ class Instance:
 
 @dataclass
 class Api:
-    """The HTTP application in this process, spoken to by a real client."""
+    """The HTTP application in this process, spoken to by a real client.
+
+    Who is told to come again in a moment does so, as every SDK; not where the refusal is looked at.
+    """
 
     app: FastAPI
     client: httpx.AsyncClient
     instance: Instance
+    tries: int = 4
 
     async def send(self, path: str, content: object, **headers: str) -> httpx.Response:
         """POST JSON to the collector with the write key."""
         key = {"x-write-key": self.instance.keys["write_key"]}
-        return await self.client.post(path, json=content, headers=key | headers)
+        return await self._answer("POST", path, json=content, headers=key | headers)
 
     async def call(self, method: str, path: str, **options: object) -> httpx.Response:
         """A request to the management API with the API key."""
         headers = {"authorization": f"Bearer {self.instance.keys['api_key']}"}
-        return await self.client.request(method, f"/api/v1{path}", headers=headers, **options)  # type: ignore[arg-type]
+        return await self._answer(method, f"/api/v1{path}", headers=headers, **options)
+
+    async def _answer(self, method: str, path: str, **options: object) -> httpx.Response:
+        for _ in range(self.tries - 1):
+            answer = await self.client.request(method, path, **options)  # type: ignore[arg-type]
+            if answer.status_code != 503:
+                return answer
+            await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
+        return await self.client.request(method, path, **options)  # type: ignore[arg-type]
 
     async def put(self, path: str, content: object) -> dict[str, object]:
         """A PUT that must succeed."""
