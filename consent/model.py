@@ -16,6 +16,7 @@ from consent import signals, stamps
 from consent.jurisdictions import State
 from consent.stamps import GPC
 
+_UNDER_GPC = " under gpc"
 COLLECTION = "analytics"  # the purpose under which behaviour is stored at all
 
 
@@ -26,7 +27,7 @@ class Decision(NamedTuple):
     state: State
     at: Instant
     event: bytes
-    source: str  # api, stamp, tcf, gpp or gpc
+    source: str  # api, stamp, tcf, gpp or gpc; "stamp under gpc" if that stood on the same event
     jurisdiction: str = ""
     notice: str = ""  # the version that was shown
 
@@ -34,6 +35,15 @@ class Decision(NamedTuple):
     def weight(self) -> tuple[Instant, bool, bytes]:
         """Decisions on the same signal compare by this: later wins, and a tie is a no."""
         return self.at, self.state == "denied", self.event
+
+    @property
+    def under_gpc(self) -> bool:
+        """Whether it is a yes that came with an objection by Global Privacy Control.
+
+        A banner's stamp that comes with every event is no answer to the browser that objects on
+        each of them: of what that means too, such a yes is none.
+        """
+        return self.source.endswith(_UNDER_GPC)
 
 
 def is_about_consent(event: Event) -> bool:
@@ -47,8 +57,17 @@ def decisions(event: Event) -> list[Decision]:
     if not is_about_consent(event):
         return []
     stamp, at = stamps.of(event), event.at
+    objects = GPC in stamp.said or event.context.get(GPC) is True
     return [
-        Decision(signal, state, at, event.id, source, stamp.where, stamp.notice)
+        Decision(
+            signal,
+            state,
+            at,
+            event.id,
+            source + _UNDER_GPC if objects and state == "granted" and source != "api" else source,
+            stamp.where,
+            stamp.notice,
+        )
         for signal, (state, source) in stamp.said.items()
     ]
 
@@ -146,7 +165,7 @@ def collectable(event: Event, meaning: Collection[str], basis: Basis) -> Event |
     if event.type in _TOLD_TO_US:
         return event
     told = decisions(event)
-    stamped = agreed([d for d in told if d.signal in meaning])
+    stamped = agreed([d for d in told if d.signal in meaning and not (d.under_gpc and GPC in meaning)])
     allowed = basis.allowed
     if stamped:
         allowed = max(stamped, key=lambda d: d.weight).state == "granted"

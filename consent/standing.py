@@ -103,7 +103,8 @@ def _words(ground: Ground, heard: Mapping[str, Decision]) -> dict[str, Decision]
     own: dict[str, list[Decision]] = {}
     for signal, decision in heard.items():
         for purpose in ground.meant.get(signal, ()):
-            own.setdefault(purpose, []).append(decision)
+            if not (decision.under_gpc and purpose in ground.meant.get(GPC, ())):
+                own.setdefault(purpose, []).append(decision)
     found = {purpose: max(agreed(said), key=_rank, default=None) for purpose, said in own.items()}
     return {purpose: best for purpose, best in found.items() if best is not None}
 

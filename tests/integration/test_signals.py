@@ -93,6 +93,14 @@ async def test_gpc_is_recorded_once_and_marks_every_event(api: Api, running: Run
         assert all(each.equal for each in await until_quiet(replay))
 
 
+async def test_a_banners_yes_on_every_event_does_not_talk_over_the_browser(api: Api) -> None:
+    for _ in range(2):
+        await track(api, "gpc", {"google": {"ad_storage": "granted"}}, headers={"sec-gpc": "1"})
+    assert (await consent_of(api, "gpc"))["state"]["sale_or_share"] == "denied"
+    await track(api, "gpc", {"google": {"ad_storage": "granted"}})
+    assert (await consent_of(api, "gpc"))["state"]["sale_or_share"] == "granted"
+
+
 async def test_gpc_is_recorded_again_where_it_was_forgotten_or_was_before(api: Api) -> None:
     await track(api, "gpc", headers={"sec-gpc": "1"}, timestamp="2026-01-02T00:00:00Z")
     await track(api, "gpc", headers={"sec-gpc": "1"}, timestamp="2026-01-03T00:00:00Z")

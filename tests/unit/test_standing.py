@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.model import Decision
+from cdp.events import SCHEMA, Event
+from consent.model import Decision, decisions
 from consent.purposes import DAY, DEFAULT_PURPOSES, Purpose
 from consent.stamps import GPC
 from consent.standing import CONTRADICTION, Ground, Standing, Told, standing, until
@@ -115,6 +116,38 @@ def test_a_yes_after_a_browsers_signal_stands_until_another_device_has_it() -> N
     assert state(Told((asked, said, again)), purpose="sale_or_share") == "granted"
     assert state(Told((asked, said)), Told((again,)), purpose="sale_or_share") == "denied"
     assert state(Told((asked,)), Told(()), home="US", purpose="sale_or_share") == "denied"
+
+
+def test_a_yes_that_comes_with_the_browsers_no_is_none_of_what_both_mean() -> None:
+    stamped = {"categoryPreferences": {"C0004": True, "C0005": True}}
+    first, banner, later = (
+        decisions(Event(SCHEMA, "track", bytes([at]), 1, "m", at, at, context=context))
+        for at, context in (
+            (1, {"consent": {GPC: True, **stamped}}),
+            (2, {"consent": stamped, GPC: True}),
+            (3, {"consent": stamped}),
+        )
+    )
+    ads = Purpose("ads", "Ads", "denied", ("c0005", GPC))
+    ground = Ground([*DEFAULT_PURPOSES, ads, Purpose("x", "X", "denied", ("c0005",))], "", NOW)
+
+    def stands(*said: Decision) -> dict[str, str]:
+        found = standing(ground, [[Told(said)]])
+        return {key: found[key].state for key in ("sale_or_share", "ads", "x")}
+
+    kept = {"sale_or_share": "denied", "ads": "denied", "x": "granted"}
+    assert stands(*first) == stands(*first, *banner) == kept
+    assert stands(*first, *banner, *later) == dict.fromkeys(kept, "granted")
+    assert {each.source for each in banner} == {"stamp under gpc"}
+    told = consent_fact(4, "sale_or_share")
+    assert stands(*first, *told)["sale_or_share"] == "granted"
+
+
+def consent_fact(at: int, purpose: str) -> list[Decision]:
+    """What somebody told on purpose, in a browser that objects."""
+    said = {"purpose": purpose, "state": "granted"}
+    event = Event(SCHEMA, "consent", b"f", 1, "m", at, at, properties=said, context={GPC: True})
+    return decisions(event)
 
 
 def test_a_merge_with_who_had_the_signal_before_makes_no_yes() -> None:
