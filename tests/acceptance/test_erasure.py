@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 
 from cdp.errors import Unreadable
 from cdp.log.vault import Vault
+from tests.support.clusters import plain_url
+from tests.support.kafka import Kafka
 from tests.support.planted import Planted, found_in
 from tests.support.platform import Platform, running
 
@@ -79,9 +81,9 @@ def plant(platform: Platform) -> None:
     assert platform.call("GET", "/quarantine").json()["quarantine"]
 
 
-def erase(platform: Platform, who: str) -> dict[str, Any]:
-    """A request that is done."""
-    body = {"kind": "erase", "identifier": who}
+def done(platform: Platform, kind: str, who: str) -> dict[str, Any]:
+    """A privacy request that is."""
+    body = {"kind": kind, "identifier": who}
     asked = platform.call("POST", "/privacy/requests", json=body)
     assert asked.status_code == 202, asked.text
     path = f"/privacy/requests/{asked.json()['id']}"
@@ -89,7 +91,7 @@ def erase(platform: Platform, who: str) -> dict[str, Any]:
     def is_done() -> bool:
         return bool(platform.call("GET", path).json()["status"] == "done")
 
-    platform.wait_for(is_done, SECONDS, "erasure")
+    platform.wait_for(is_done, SECONDS, kind)
     return dict(platform.call("GET", path).json())
 
 
@@ -103,11 +105,26 @@ def dump(platform: Platform, into: Path) -> None:
     subprocess.run([tool, url, "-f", into], check=True, env=os.environ | {"LC_ALL": "C"})
 
 
+def subjects_of(platform: Platform) -> list[bytes]:
+    """What they are called in the log, and wherever it is copied to."""
+    vault = vault_of(platform)
+    return [vault.subject(*each.split(":", 1)) for each in REFS]
+
+
+def vault_of(platform: Platform) -> Vault:
+    return Vault(bytes.fromhex((platform.home / "data" / "master.key").read_text().strip()))
+
+
+def are_named_in(place: Path, platform: Platform) -> bool:
+    """Whether user and phone went through there: else it would prove nothing to look there."""
+    files = [each.read_bytes() for each in place.rglob("*.log")]
+    return all(any(each in file for file in files) for each in subjects_of(platform)[:2])
+
+
 def readable(platform: Platform) -> int:
     """How many of their events any key that is left can open."""
     data = platform.home / "data"
-    vault = Vault(bytes.fromhex((data / "master.key").read_text().strip()))
-    subjects = [vault.subject(*each.split(":", 1)) for each in REFS]
+    vault, subjects = vault_of(platform), subjects_of(platform)
     url = json.loads((data / "services.json").read_text())["database"]
     with psycopg.connect(url) as connection:
         keys = connection.execute("select id, key from subjects").fetchall()
@@ -128,40 +145,56 @@ def readable(platform: Platform) -> int:
     return opened
 
 
-@pytest.fixture
-def busy(tmp_path: Path) -> Iterator[Platform]:
+class Busy(NamedTuple):
+    """A platform, and the directories where anything of it is written."""
+
+    platform: Platform
+    places: list[Path]
+
+
+@pytest.fixture(params=["embedded", "kafka"])
+def busy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Busy]:
     home = tmp_path / "home"
     home.mkdir()
-    with running(home, CDP_LOG_LEVEL="debug") as platform:
-        yield platform
+    settings, places = {"CDP_LOG_LEVEL": "debug"}, [tmp_path]
+    if request.param == "kafka":
+        kafka: Kafka = request.getfixturevalue("kafka")
+        settings["CDP_KAFKA_URL"] = plain_url(kafka)
+        places.append(kafka.home / "data")
+    with running(home, **settings) as platform:
+        yield Busy(platform, places)
 
 
-def test_nothing_of_them_is_left_or_returns_while_others_go_on(
-    busy: Platform, tmp_path: Path
-) -> None:
-    plant(busy)
-    traffic = Traffic(busy)
+def test_nothing_of_them_is_left_or_returns_while_others_go_on(busy: Busy, tmp_path: Path) -> None:
+    platform, places = busy
+    plant(platform)
+    traffic = Traffic(platform)
     with traffic.flowing():
         time.sleep(2)
-        dump(busy, tmp_path / "dump.sql")
-        busy.command("backup", str(tmp_path / "backup"))
-        assert found_in([tmp_path], PLANTED) == []
+        taken = done(platform, "export", REFS[0])["id"]
+        archive = f"/privacy/requests/{taken}/archive"
+        assert platform.call("GET", archive).content.startswith(b"PK")
+        dump(platform, tmp_path / "dump.sql")
+        platform.command("backup", str(tmp_path / "backup"))
+        assert found_in(places, PLANTED) == []
+        assert all(are_named_in(copied, platform) for copied in places[1:])
         traffic.stage = LATE
         time.sleep(0.5)
-        done = {who: erase(busy, who) for who in (REFS[2], "user_id:eve")}
+        ours, _ = (done(platform, "erase", who) for who in (REFS[2], "user_id:eve"))
         time.sleep(1)
-    assert done[REFS[2]]["subjects"] == len(REFS)
-    assert done[REFS[2]]["result"]["rows"]["quarantine"] == 1
-    busy.wait_quiet()
-    is_gone(busy)
-    busy.command("replay", seconds=120)
-    busy.wait_quiet()
-    is_gone(busy)
-    busy.command("replay", "--verify", seconds=120)
-    assert busy.status()["parked"] == 0
-    assert readable(busy) == 0
-    busy.command("consent", "verify")
-    assert found_in([tmp_path], PLANTED) == []
+    assert platform.call("GET", archive).status_code in {404, 410}
+    assert ours["subjects"] == len(REFS)
+    assert ours["result"]["rows"]["quarantine"] == 1
+    platform.wait_quiet()
+    is_gone(platform)
+    platform.command("replay", seconds=120)
+    platform.wait_quiet()
+    is_gone(platform)
+    platform.command("replay", "--verify", seconds=120)
+    assert platform.status()["parked"] == 0
+    assert readable(platform) == 0
+    platform.command("consent", "verify")
+    assert found_in(places, PLANTED) == []
 
 
 def is_gone(platform: Platform) -> None:
