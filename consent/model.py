@@ -165,7 +165,8 @@ def collectable(event: Event, meaning: Collection[str], basis: Basis) -> Event |
     if event.type in _TOLD_TO_US:
         return event
     told = decisions(event)
-    stamped = agreed([d for d in told if d.signal in meaning and not (d.under_gpc and GPC in meaning)])
+    about = [d for d in told if d.signal in meaning and not (d.under_gpc and GPC in meaning)]
+    stamped = agreed(about)
     allowed = basis.allowed
     if stamped:
         allowed = max(stamped, key=lambda d: d.weight).state == "granted"

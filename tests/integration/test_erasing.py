@@ -16,7 +16,7 @@ from cdp.privacy.model import RECEIPT
 from cdp.privacy.tables import ERASED, STAYS
 from cdp.replay import until_quiet
 from tests.conftest import Api, Instance
-from tests.support.privacy import ask, done, request
+from tests.support.privacy import ask, done, followed, request
 
 ADA = "email:ada@example.com"
 HASHED = (
@@ -126,9 +126,7 @@ async def test_what_came_before_it_was_taken_up_goes_with_it(api: Api) -> None:
     asked = await ask(api, "erase", ADA)
     await api.instance.driver.jobs.serve_people()
     assert (await request(api, asked["id"]))["status"] == "running"
-    await api.settle()
-    found = await request(api, asked["id"])
-    assert (found["status"], found["subjects"]) == ("done", 2)
+    assert (await followed(api, asked["id"]))["subjects"] == 2
     assert (await api.call("GET", "/profiles/user_id:ada")).status_code == 404
 
 
@@ -208,5 +206,4 @@ async def test_what_fails_is_noted_without_a_name_and_tried_again(api: Api) -> N
     assert failed["reason"].startswith("ValueError in broken")
     driver.jobs = whole
     await api.instance.core.database.rows(named("update privacy_requests set next_at = now()"))
-    await api.settle()
-    assert (await request(api, asked["id"]))["status"] == "done"
+    await followed(api, asked["id"])

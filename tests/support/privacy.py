@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.support.instances import Api
@@ -18,10 +19,19 @@ async def ask(api: Api, kind: str, who: str, **more: Any) -> dict[str, Any]:
 async def done(api: Api, kind: str, who: str, **more: Any) -> dict[str, Any]:
     """A request that is done."""
     asked = await ask(api, kind, who, **more)
-    await api.settle()
-    found = await request(api, asked["id"])
-    assert found["status"] == "done", found
-    return found
+    return await followed(api, asked["id"])
+
+
+async def followed(api: Api, request_id: str) -> dict[str, Any]:
+    """One until it is done: what has to wait for a moment comes again in another."""
+    async with asyncio.timeout(20):
+        while True:
+            await api.settle()
+            found = await request(api, request_id)
+            if found["status"] == "done":
+                return found
+            assert found["status"] == "running", found
+            await asyncio.sleep(0.05)
 
 
 async def request(api: Api, request_id: str) -> dict[str, Any]:
