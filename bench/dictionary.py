@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-from cdp import instance, main
+from cdp import assembly, instance
 from cdp.db import named
 from cdp.events import encode
 from cdp.log.store import Record
@@ -32,7 +32,7 @@ _FRAGMENTS = named("select subject, data from fragments order by random() limit 
 
 async def samples(settings: Settings, running: instance.Running) -> list[bytes]:
     """What is compressed: events, fragments and views, in clear."""
-    core = main.assemble(settings, running)
+    core = assembly.assemble(settings, running)
     async with core.database.transaction() as connection:
         records = [Record(*row) for row in await connection.execute(_EVENTS)]
         events = [

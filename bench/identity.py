@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from bench import world
 from bench.measure import Figure
 from bench.trying import dry_run
-from cdp import main, times
+from cdp import assembly, entrance, main, times
 from cdp.db import named
 from cdp.events import SCHEMA, Event
 from cdp.instance import Running
@@ -59,8 +59,8 @@ async def _measure(running: Running, home: Path) -> tuple[list[Figure], str, lis
     settings = Settings(
         data_dir=home, master_key=MASTER_KEY, partitions=PARTITIONS, jurisdiction="CA"
     )
-    core = main.assemble(settings, running)
-    keys = await main.prepare(settings, core)
+    core = assembly.assemble(settings, running)
+    keys = await assembly.prepare(settings, core)
     facts = world.people(core.vault.subject, LINKS)
     world.store(running.database_url, facts)
     numbers = [n for n, node in enumerate(facts.nodes) if node.namespace == "user_id"]
@@ -72,7 +72,7 @@ async def _measure(running: Running, home: Path) -> tuple[list[Figure], str, lis
                 core.keyring,
                 PARTITIONS,
                 CollectionGate("CA"),
-                main.suppressions(core),
+                entrance.suppressions(core),
             ),
             Bounds(),
         )
@@ -86,7 +86,7 @@ async def _measure(running: Running, home: Path) -> tuple[list[Figure], str, lis
     return made, keys["api_key"], sorted(agents.seen)
 
 
-async def _batch(core: main.Core) -> Figure:
+async def _batch(core: assembly.Core) -> Figure:
     """Reading and resolving everything, beside reading it and scipy's components."""
     started_at = time.perf_counter()
     async with core.database.transaction() as connection:
@@ -126,7 +126,7 @@ def _scipy(nodes: list[Node], edges: list[Edge]) -> tuple[float, int]:
 class _Agents:
     """The agents by hand, over what is appended."""
 
-    def __init__(self, core: main.Core, driver: Driver, appender: Appender) -> None:
+    def __init__(self, core: assembly.Core, driver: Driver, appender: Appender) -> None:
         self.core = core
         self.driver = driver
         self.appender = appender

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import households
 from bench.households import World
 from bench.measure import Figure
-from cdp import main
+from cdp import assembly, entrance, main
 from cdp.db import named
 from cdp.instance import Running
 from cdp.log.appender import Appender, Bounds
@@ -45,8 +45,8 @@ async def _measure(running: Running, home: Path) -> list[Figure]:
     settings = Settings(
         data_dir=home, master_key=MASTER_KEY, partitions=PARTITIONS, jurisdiction="CA"
     )
-    core = main.assemble(settings, running)
-    await main.prepare(settings, core)
+    core = assembly.assemble(settings, running)
+    await assembly.prepare(settings, core)
     world = households.simulate(HOMES)
     async with main.pipeline(core) as work:
         driver = Driver(core, work)
@@ -64,10 +64,14 @@ async def _measure(running: Running, home: Path) -> list[Figure]:
     return [_quality(certain, likely, owner), rate]
 
 
-async def _tell(core: main.Core, world: World) -> None:
+async def _tell(core: assembly.Core, world: World) -> None:
     appender = Appender(
         Writer(
-            core.database, core.keyring, PARTITIONS, CollectionGate("CA"), main.suppressions(core)
+            core.database,
+            core.keyring,
+            PARTITIONS,
+            CollectionGate("CA"),
+            entrance.suppressions(core),
         ),
         Bounds(),
     )
@@ -83,12 +87,12 @@ async def _tell(core: main.Core, world: World) -> None:
     writing.cancel()
 
 
-async def _profiles(core: main.Core) -> Mapping[bytes, bytes]:
+async def _profiles(core: assembly.Core) -> Mapping[bytes, bytes]:
     async with core.database.transaction() as connection:
         return {row[0]: row[1] for row in await connection.execute(_PROFILES)}
 
 
-async def _compare(core: main.Core, driver: Driver) -> Figure:
+async def _compare(core: assembly.Core, driver: Driver) -> Figure:
     """Learn; then the rate at which everybody is looked at by what was learned."""
     async with core.database.transaction() as connection:
         await store.put(connection, MatchingSchema().load({}))

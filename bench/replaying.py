@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from bench.measure import Figure
-from cdp import main
+from cdp import assembly, main
 from cdp.db import Database, named
 from cdp.instance import services
 from cdp.log.store import Record
@@ -64,7 +64,7 @@ async def _replay(settings: Settings, url: str) -> Figure:
 async def _floor(settings: Settings, url: str) -> float:
     from cdp.instance import Running
 
-    core = main.assemble(settings, Running(url, "redis://127.0.0.1:1/0"))
+    core = assembly.assemble(settings, Running(url, "redis://127.0.0.1:1/0"))
     database: Database = core.database
     async with database.transaction() as connection:
         records = [Record(*row) for row in await connection.execute(_ALL)]

@@ -1,4 +1,4 @@
-"""Where everything is wired together, and nowhere else.
+"""Where a process's own parts are wired to those that all have (see `assembly`), and nowhere else.
 
 Each process imports what it needs: the API no Faust, the worker no FastAPI.
 """
@@ -8,113 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import consent.model as consent_model
-import consent.store as consent_store
-from cdp import keyset
-from cdp.cache import Views
+from cdp import entrance
+from cdp.assembly import Core, assemble
 from cdp.cluster import Cluster
-from cdp.collect import keys
 from cdp.db import Database
 from cdp.errors import ConfigurationError
-from cdp.events import DELIVERIES, EVENTS, TOUCHED, Event
-from cdp.instance import Running, keep_keys, master_keys, read_keys
-from cdp.log.keyring import Keyring
-from cdp.log.vault import Vault
-from cdp.migrate import partitions_of
-from cdp.people import People
+from cdp.events import DELIVERIES, EVENTS, TOUCHED
+from cdp.instance import Running
 from cdp.settings import Settings
 from cdp.telemetry import Traces
-from consent import jurisdictions
 from consent.gate import CollectionGate
-from identity import identifiers
-from profiles.shelf import Shelf
-from profiles.stage import Profiles
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from cdp.collect.collector import Collector
     from cdp.jobs import Jobs
-    from cdp.limits import Rates
-    from cdp.log.appender import Appender
     from cdp.pipeline import Pipeline
     from cdp.replay import Progress, Replay
     from cdp.stream.agents import Agents
     from cdp.stream.broker import Topics
     from cdp.stream.kafka.relay import Relay
     from cdp.stream.stage import Stage
-    from cdp.suppression.listed import Suppressed
-
-
-@dataclass(frozen=True, slots=True)
-class Core:
-    """The parts that every process has."""
-
-    database: Database
-    partitions: int
-    vault: Vault
-    keyring: Keyring
-    people: People
-    redis_url: str
-
-    async def close(self) -> None:
-        """Let go of every connection."""
-        await self.people.views.close()
-        await self.database.close()
-
-
-def assemble(
-    settings: Settings, running: Running, *, schema: str = "", restoring: bool = False
-) -> Core:
-    """Put the parts together; `schema` holds projections beside the live ones."""
-    home = settings.jurisdiction
-    if home and jurisdictions.regime(home) is None:
-        raise ConfigurationError(f"CDP_JURISDICTION={home!r} is not in the table: say DE or US-CA")
-    url = running.database_url
-    vault = keyset.opened(url, master_keys(settings))
-    partitions = partitions_of(url, key_check=vault.check, restoring=restoring)
-    database = Database(url, schema=schema, knows=vault.checks)
-    keyring = Keyring(vault)
-    shelf = Shelf(keyring.load)
-    keyring.also_forget.append(shelf.forget)
-    profiles = Profiles(vault.subject, shelf, replaying=bool(schema))
-    people = People(keyring, profiles, Views(running.redis_url), home)
-    return Core(database, partitions, vault, keyring, people, running.redis_url)
-
-
-async def seed(core: Core) -> None:
-    """The default purposes, where there are none."""
-    async with core.database.transaction() as connection:
-        await consent_store.seed(connection)
-
-
-async def prepare(settings: Settings, core: Core) -> dict[str, str]:
-    """The first keys and the default purposes; does nothing where they exist."""
-    await seed(core)
-    minted = read_keys(settings)
-    if minted is None:
-        minted = {"write_key": keys.new_write_key(), "api_key": keys.new_api_key()}
-        keep_keys(settings, **minted)
-    async with core.database.transaction() as connection:
-        await keys.add_source(connection, "first", minted["write_key"])
-        await keys.add_api_key(connection, "first", minted["api_key"], ["*"])
-    return minted
-
-
-def subject_of(vault: Vault, event: Event) -> bytes:
-    """Whom an event belongs to. Events about nobody share a few keys of their own."""
-    subject = identifiers.subject(event)
-    if subject is not None:
-        return vault.subject(*subject)
-    return vault.subject("", f"nobody {event.id[0] % 16}")
-
-
-def beside(vault: Vault, event: Event) -> tuple[bytes, ...]:
-    """Whom else an event names."""
-    return tuple(vault.subject(*each) for each in identifiers.beside(event))
 
 
 def application(settings: Settings, core: Core, traces: Traces | None = None) -> FastAPI:
@@ -131,15 +47,15 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
     from cdp.limits import Limits, Rates
     from cdp.privacy.asking import Asking
 
-    gates = Gates(CollectionGate(settings.jurisdiction), suppressions(core))
-    appender = _appender(settings, core, gates)
+    gates = entrance.Gates(CollectionGate(settings.jurisdiction), entrance.suppressions(core))
+    appender = entrance.appender(settings, core, gates)
     rates = Rates.of(
         Limits(core.redis_url),
         settings.rate_per_key,
         settings.rate_per_address,
         settings.rate_failures,
     )
-    collector = _collector(settings, core, gates, appender, rates)
+    collector = entrance.collector(settings, core, gates, appender, rates)
     visitors = Visitors(filter(None, settings.trusted_proxies.split(",")))
     audit = Audit(core.database, core.vault, reads=settings.audit_reads)
     parts = Parts(
@@ -170,56 +86,6 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
     )
     requesting = Asking(core.database, core.vault, settings.jurisdiction)
     return create(parts, collecting, background.lifespan, requesting, traces)
-
-
-class Gates(NamedTuple):
-    """What every event passes on its way into the log."""
-
-    consent: CollectionGate
-    suppressed: Suppressed
-
-
-def _collector(
-    settings: Settings, core: Core, gates: Gates, appender: Appender, rates: Rates
-) -> Collector:
-    from cdp.collect.collector import Collector
-    from cdp.collect.sources import Sources
-
-    gate = gates.consent
-    return Collector(
-        appender=appender,
-        sources=Sources(core.database),
-        digest=core.vault.digest,
-        subject_of=lambda event: subject_of(core.vault, event),
-        says_consent=gate.says_consent,
-        by_law=gate.by_law,
-        listed=gates.suppressed.look,
-        illegible=consent_model.illegible,
-        once=lambda event, subject: gate.once(event, core.keyring.gpc(subject)),
-        rates=rates,
-        strict_keys=settings.strict_keys,
-    )
-
-
-def suppressions(core: Core) -> Suppressed:
-    """The suppression list, to be held against what enters the log; empty until it is renewed."""
-    from cdp.suppression.listed import Suppressed
-
-    return Suppressed(lambda event: beside(core.vault, event), identifiers.mentioned)
-
-
-def _appender(settings: Settings, core: Core, gates: Gates) -> Appender:
-    from cdp.log.appender import Appender, Bounds
-    from cdp.log.spill import Spill
-    from cdp.log.writing import Writer
-    from cdp.withdrawing import Withdrawals
-
-    writer = Writer(core.database, core.keyring, core.partitions, *gates)
-    bounds = Bounds(settings.linger_ms / 1000, settings.max_pending, settings.commit_timeout)
-    room = settings.spill_mb << 20
-    spill = Spill(settings.data_dir / "spill", core.vault.lasting, room) if room else None
-    withdrawals = Withdrawals(core.database, lambda event: bool(consent_model.denied(event)))
-    return Appender(writer, bounds, spill, withdrawals)
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from cdp import clock, keyset, main, metrics, telemetry
+from cdp import assembly, clock, keyset, main, metrics, telemetry
 from cdp.errors import ServiceFailed, StoreUnavailable
 from cdp.exposition import exposed
 from cdp.instance import master_keys
@@ -31,12 +31,12 @@ _NICE = 5  # on a shared machine: what is sent must be durable before it must be
 log = structlog.get_logger(__name__)
 
 
-def _assembled(settings: Settings, running: Running) -> main.Core:
+def _assembled(settings: Settings, running: Running) -> assembly.Core:
     """The parts, once the database is there: nobody who starts us need know the right order."""
     deadline = time.monotonic() + _DATABASE_SECONDS
     while True:
         try:
-            return main.assemble(settings, running)
+            return assembly.assemble(settings, running)
         except StoreUnavailable as error:
             if time.monotonic() > deadline:
                 raise
@@ -62,7 +62,7 @@ def serve_api(settings: Settings, running: Running) -> None:
 
 def _observed(
     settings: Settings,
-    core: main.Core,
+    core: assembly.Core,
     traces: telemetry.Traces | None,
     inner: Callable[[Any], Any],
 ) -> Callable[[Any], AbstractAsyncContextManager[None]]:
@@ -147,9 +147,9 @@ def _bring_up_to_date(settings: Settings, running: Running, wanted: Migration | 
 async def prepare(settings: Settings, running: Running, wanted: Migration | None = None) -> None:
     """Schema and default purposes; nothing is written but to the database."""
     _bring_up_to_date(settings, running, wanted)
-    core = main.assemble(settings, running)
+    core = assembly.assemble(settings, running)
     try:
-        await main.seed(core)
+        await assembly.seed(core)
     finally:
         await core.close()
 
@@ -159,9 +159,9 @@ async def prepare_with_keys(
 ) -> None:
     """Likewise, and the first keys, which the data directory keeps."""
     _bring_up_to_date(settings, running, wanted)
-    core = main.assemble(settings, running)
+    core = assembly.assemble(settings, running)
     try:
-        await main.prepare(settings, core)
+        await assembly.prepare(settings, core)
     finally:
         await core.close()
 
@@ -171,7 +171,7 @@ def watched(settings: Settings, process: str) -> contextlib.AbstractAsyncContext
     return exposed(settings.host, settings.metrics_port, metrics.registry(process))
 
 
-def keys_followed(core: main.Core) -> contextlib.AbstractAsyncContextManager[None]:
+def keys_followed(core: assembly.Core) -> contextlib.AbstractAsyncContextManager[None]:
     """A master key is taken up while the process runs; what files say is read again for that."""
     return keyset.following(core.database, core.vault, lambda: master_keys(Settings.from_env()))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from cdp import keyset, main, migrate, schema
+from cdp import assembly, entrance, keyset, main, migrate, schema
 from cdp.backup import manifest, store
 from cdp.backup.manifest import Manifest
 from cdp.backup.restoring import Restoring
@@ -168,7 +168,7 @@ async def join(
 
     found, vault = manifest.load(directory), Vault(*other_keys)
     manifest.must_be_of(found, directory, vault.checks, "give that one with --master-key-file")
-    core = main.assemble(settings, running)
+    core = assembly.assemble(settings, running)
     path = settings.data_dir / "imports" / f"log-{found.key_check}.json"
     at = cursor.load(path)
 
@@ -187,8 +187,8 @@ async def join(
                     core.database,
                     core.keyring,
                     core.partitions,
-                    lambda event: main.subject_of(core.vault, event),
-                    main.suppressions(core),
+                    lambda event: entrance.subject_of(core.vault, event),
+                    entrance.suppressions(core),
                 ),
                 connection=connection,
                 vault=vault,

@@ -92,14 +92,14 @@ def _with_progress(work: Any) -> Any:
 
 
 async def _verify(head: str, progress: Progress) -> Verdict:
-    from cdp import instance, main
+    from cdp import assembly, instance
     from cdp.evidence import chain
     from cdp.evidence.verifying import Verifying
 
     noted = chain.read_anchor(head) if head else None
     settings = Settings.from_env()
     with instance.services(settings) as running:
-        core = main.assemble(settings, running)
+        core = assembly.assemble(settings, running)
         try:
             async with core.database.snapshot() as connection:
                 return await Verifying(connection, core.vault, progress).run(noted)
@@ -108,7 +108,7 @@ async def _verify(head: str, progress: Progress) -> Verdict:
 
 
 async def _contactable(purpose: str, at: str) -> None:
-    from cdp import instance, main, times
+    from cdp import assembly, instance, times
     from cdp.api.contactable import found_purpose, shown
     from cdp.cli import acting
     from cdp.evidence.asof import AsOf
@@ -118,7 +118,7 @@ async def _contactable(purpose: str, at: str) -> None:
     when = _instant(at) if at else times.now()
     settings = Settings.from_env()
     with instance.services(settings) as running:
-        core = main.assemble(settings, running)
+        core = assembly.assemble(settings, running)
         try:
             async with core.database.transaction() as connection:
                 await found_purpose(connection, purpose)

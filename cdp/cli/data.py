@@ -41,11 +41,11 @@ def register(app: typer.Typer) -> None:
 
 
 async def _digest() -> list[Digest]:
-    from cdp import digest, instance, main
+    from cdp import assembly, digest, instance
 
     settings = Settings.from_env()
     with instance.services(settings) as running:
-        core = main.assemble(settings, running)
+        core = assembly.assemble(settings, running)
         async with core.database.snapshot() as connection:
             found = await digest.all_of(connection, core.keyring)
         await core.close()

@@ -56,12 +56,12 @@ async def _listed() -> list[dict[str, object]]:
 
 
 async def _retry() -> list[Outcome]:
-    from cdp import instance, main
+    from cdp import assembly, instance, main
     from cdp.stream import parking
 
     settings = Settings.from_env()
     with instance.services(settings) as running:
-        core = main.assemble(settings, running)
+        core = assembly.assemble(settings, running)
         async with main.pipeline(core) as work:
             stages = main.stages(core, work, settings.chunk_events)
             outcomes = [each async for each in parking.retry(core.database, stages)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cdp import main, transfer
+from cdp import assembly, transfer
 from cdp.backup import manifest, taking
 from cdp.backup.restoring import Restoring
 from cdp.db import named
@@ -182,7 +182,7 @@ async def test_a_restore_that_was_stopped_goes_on(
         with pytest.raises(StoreUnavailable):
             await restore_into(target, directory, home)
         with pytest.raises(ConfigurationError, match="has not come to its end"):
-            main.assemble(replace(busy.instance.settings, data_dir=home), target)
+            assembly.assemble(replace(busy.instance.settings, data_dir=home), target)
     await restore_into(target, directory, home)
     assert len(loaded) == len(made.files) + 2  # the two that were not committed came again
     async with api_of(target, home) as again:

@@ -12,13 +12,13 @@ import pytest
 
 from cdp.collect import keys
 from cdp.db import Connection, Database, named
+from cdp.entrance import suppressions
 from cdp.errors import StoreUnavailable
 from cdp.events import SCHEMA, Event
 from cdp.instance import Running
 from cdp.log.appender import Appender, Bounds
 from cdp.log.keyring import Keyring
 from cdp.log.writing import Fact, Writer, fact_of
-from cdp.main import suppressions
 from consent.gate import CollectionGate
 from tests.conftest import Api, Instance
 from tests.support.behind import Behind, behind_a_line

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdp import main
+from cdp import entrance, main
 from cdp.db import named
 from cdp.errors import ConfigurationError, Conflict
 from cdp.instance import Running
@@ -136,7 +136,7 @@ async def test_what_was_on_its_way_when_it_was_done_goes_too(api: Api) -> None:
         Writer.write = write  # type: ignore[method-assign]
     await done(api, "erase", ADA)
     core = api.instance.core
-    gate, listed = CollectionGate("CA"), main.suppressions(core)
+    gate, listed = CollectionGate("CA"), entrance.suppressions(core)
     await Writer(core.database, core.keyring, core.partitions, gate, listed).write(kept[0])
     await api.settle()
     assert (await api.call("GET", PROFILE)).status_code == 404

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cdp import main, transfer
+from cdp import assembly, main, transfer
 from cdp.backup import joining
 from cdp.collect import keys
 from cdp.db import named
@@ -51,8 +51,8 @@ async def other(stores: Stores, api: Api, tmp_path: Path) -> AsyncIterator[Other
     settings = replace(api.instance.settings, data_dir=home, master_key=OTHER_KEY)
     check = Vault(bytes.fromhex(OTHER_KEY)).check
     migrate(running.database_url, partitions=3, key_check=check)
-    core = main.assemble(settings, running)
-    minted = await main.prepare(settings, core)
+    core = assembly.assemble(settings, running)
+    minted = await assembly.prepare(settings, core)
     async with main.pipeline(core) as work:
         instance = Instance(core, minted, Driver(core, work), settings)
         async with api_on(instance) as made:

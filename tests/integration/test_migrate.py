@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdp import main, migrate, schema
+from cdp import assembly, migrate, schema
 from cdp.db import NAME
 from cdp.errors import ConfigurationError, Conflict
 from cdp.instance import Running
@@ -139,7 +139,7 @@ def test_code_goes_on_beside_what_only_adds_and_not_after_what_takes_away(
     assert commands.run("migrate")[0] == 0
     assert commands.run("status")[0] == 0
     settings = Settings(data_dir=commands.home, master_key=MASTER_KEY)
-    main.assemble(settings, running)
+    assembly.assemble(settings, running)
     assert commands.run("migrate", of=NEXT_VERSION)[0] == 0
     for command in (("migrate", "--check"), ("migrate",), ("worker",), ("api",)):
         code, told = commands.run(*command)

@@ -15,11 +15,11 @@ from activation import claims
 from activation.store import Mark
 from cdp import times
 from cdp.db import named
+from cdp.entrance import subject_of
 from cdp.errors import Overloaded
 from cdp.events import Event
 from cdp.log.store import Record
 from cdp.log.writing import fact_of
-from cdp.main import subject_of
 from cdp.stream.stage import Unit
 from cdp.withdrawing import Withdrawals, settled
 from consent.model import denied

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from cdp.assembly import assemble
 from cdp.instance import Running
-from cdp.main import assemble
 from tests.support.instances import Api, Instance, api_on
 from tests.support.line import Line, line_to
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cdp.assembly import Core
 from cdp.db import named
 from cdp.log import store
-from cdp.main import Core, jobs, stages
+from cdp.main import jobs, stages
 from cdp.pipeline import Pipeline
 from cdp.stream.broker import Chunk
 from cdp.stream.stage import Stage

@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
+from cdp.assembly import Core, assemble, prepare
 from cdp.instance import Running
-from cdp.main import Core, application, assemble, pipeline, prepare
+from cdp.main import application, pipeline
 from cdp.settings import Settings
 from cdp.telemetry import Traces
 from tests.support.driver import Driver
