@@ -12,7 +12,7 @@ from marshmallow import fields, validate
 from starlette.responses import Response, StreamingResponse
 
 from cdp import times
-from cdp.api import acting, openapi, pages, refs
+from cdp.api import acting, openapi, pages, parameters, refs
 from cdp.api import samples_privacy as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -36,7 +36,7 @@ class PrivacyRequestSchema(Form):
     identifier = fields.String(
         required=True,
         validate=validate.Length(1, 600),
-        metadata={"description": "`namespace:value`, or a profile id", **openapi.PERSON},
+        metadata={"description": "`namespace:value`, or a profile id", **parameters.PERSON},
     )
     reference = fields.String(
         load_default="",

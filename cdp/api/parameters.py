@@ -1,0 +1,123 @@
+"""The parameters that routes take, in their paths and behind them, as OpenAPI describes them."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from activation.model import State
+from cdp.api import pages
+from cdp.preferences.token import SCOPES
+from consent.schema import KEY_PATTERN
+
+_UUID = "[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+PERSON = {
+    "type": "string",
+    "anyOf": [{"pattern": "^[A-Za-z][A-Za-z0-9_.]*:.+$"}, {"pattern": f"^(profile_id:)?{_UUID}$"}],
+}
+_IDENTIFIER = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_.]*:.+$"}
+_REF = {
+    "name": "ref",
+    "in": "path",
+    "required": True,
+    "description": "`namespace:value`, or a profile id",
+    "schema": PERSON,
+    "example": "email:ada@example.com",
+}
+_A_TEXT = {"type": "string", "maxLength": 200}
+_A_KEY = {"type": "string", "pattern": KEY_PATTERN.pattern}
+_KEY = {"name": "key", "in": "path", "required": True, "schema": _A_KEY, "example": "buyers"}
+
+
+def _query(name: str, about: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": about, "schema": schema}
+
+
+def _cursor(size: int) -> dict[str, Any]:
+    """`size` is that of the position in bytes."""
+    digits, padding = -(-size * 4 // 3), -size % 3 * "="
+    pattern = f"^([A-Za-z0-9_-]{{{digits}}}{padding})?$"
+    return _query("cursor", "`next` of the page before", type="string", pattern=pattern)
+
+
+_INSTANT = {"type": "string", "format": "date-time"}
+_AT = _query("at", "as it was known at that time; now, if left out", **_INSTANT)
+_LIMIT = _query("limit", "entries of a page", type="integer", minimum=1, maximum=1000, default=100)
+_TRIAL = {
+    "name": "trial",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "format": "uuid"},
+}
+# by the name of what a path names
+NAMED: dict[str, list[dict[str, Any]]] = {
+    "ref": [_REF],
+    "key": [_KEY],
+    "trial": [_TRIAL],
+    "request": [_TRIAL | {"name": "request"}],
+    "identifier": [_REF | {"description": "`namespace:value`", "schema": _IDENTIFIER}],
+    "": [],
+}
+# by what is asked for
+TAKES: dict[str, list[dict[str, Any]]] = {
+    "": [],
+    "quarantine": [_LIMIT, _cursor(pages.NUMBER)],
+    "members": [
+        _LIMIT,
+        _cursor(pages.PROFILE),
+        _query(
+            "include",
+            "what of each member; identifiers if left out",
+            type="string",
+            enum=["none", "identifiers", "traits", "identifiers,traits"],
+        ),
+    ],
+    "at": [_AT],
+    "contactable": [
+        _LIMIT,
+        _cursor(pages.PROFILE),
+        _AT,
+        _query(
+            "include",
+            "what of each person beside their id; identifiers if left out",
+            type="string",
+            enum=["none", "identifiers"],
+        ),
+    ],
+    "changes": [
+        _LIMIT,
+        _query("after", "`next` of the page before", type="integer", minimum=-1, maximum=1 << 62),
+    ],
+    "two": [
+        _query("a", "`namespace:value`", **_IDENTIFIER) | {"required": True},
+        _query("b", "`namespace:value`", **_IDENTIFIER) | {"required": True},
+    ],
+    "profile": [
+        _query(
+            "min_confidence",
+            "as they are if inferred links count that are at least so probable, and no others",
+            type="number",
+            minimum=0.5,
+            maximum=1,
+        )
+    ],
+    "links": [
+        _query("scope", "what they open; all, if left out", type="string", enum=list(SCOPES))
+    ],
+    "privacy": [_LIMIT, _cursor(pages.NUMBER)],
+    "suggestions": [_LIMIT, _cursor(pages.PAIR)],
+    "suspects": [_LIMIT, _cursor(pages.PROFILE)],
+    "audit": [
+        _LIMIT,
+        _cursor(pages.NUMBER),
+        _query("actor", "`api:KEY ID` or `cli:OS USER`", **_A_TEXT),
+        _query("action", "method and route, or command", **_A_TEXT),
+        _query("about", "`namespace:value`, or a profile id", **PERSON),
+    ],
+    "deliveries": [
+        _LIMIT,
+        _cursor(pages.DELIVERY),
+        _query("profile", "`namespace:value`, or a profile id", **PERSON),
+        _query("destination", "a destination's key", **_A_KEY),
+        _query("state", "how far it is", type="string", enum=list(get_args(State))),
+    ],
+}
