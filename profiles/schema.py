@@ -111,10 +111,19 @@ class EventCondition(Form):
 
 
 class Condition(fields.Field[Any]):
-    """One node of the tree; told apart by the one field that names its kind."""
+    """The tree, each node told apart by the one field that names its kind; or a line of text."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        return _load(value, depth=1)
+        return _load(_read(value) if isinstance(value, str) else value, depth=1)
+
+
+def _read(text: str) -> dict[str, Any]:
+    from profiles.text import reading
+
+    try:
+        return reading.tree(text)
+    except reading.Unclear as error:
+        raise ValidationError(str(error)) from None
 
 
 _LEAVES = {"trait": TraitCondition, "event": EventCondition}

@@ -163,7 +163,8 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
 def _own(self: Any, field: Any, **kwargs: Any) -> dict[str, Any]:
     """Of fields that are not marshmallow's own."""
     if isinstance(field, Condition):
-        return {"$ref": "#/components/schemas/Condition"}
+        tree = {"$ref": "#/components/schemas/Condition"}
+        return {"anyOf": [tree, {"type": "string", "description": "the same as a line of text"}]}
     if isinstance(field, Scalar):
         return {"type": ["string", "number", "boolean"]}
     return {}

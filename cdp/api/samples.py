@@ -32,6 +32,8 @@ SEGMENT: dict[str, Any] = {
     "name": "Buyers",
     "purpose": "analytics",
     "where": Component("Condition", {"event": "Order Completed", "within": "90d"}),
+    "text": "count('Order Completed', 90d) >= 1",
+    "sentence": "Everyone who did “Order Completed” in the last 90 days.",
     "state": "live",
     "size": 1,
     "version": 1,

@@ -22,6 +22,7 @@ from profiles import audience, segments
 from profiles.audience import Member
 from profiles.schema import SegmentSchema
 from profiles.segments import Segment
+from profiles.text import telling, writing
 
 _NDJSON = "application/x-ndjson"
 _STREAM_PAGE = 1000
@@ -153,6 +154,8 @@ def shown(segment: Segment) -> dict[str, Any]:
         "name": segment.name,
         "purpose": segment.purpose,
         "where": segment.wanted,
+        "text": writing.text(segment.wanted),
+        "sentence": telling.sentence(segment.wanted),
         "state": "live" if segment.build_state == "done" else "building",
         "size": segment.size,
         "version": segment.version,

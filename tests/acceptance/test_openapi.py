@@ -41,6 +41,7 @@ EXPECTED = {
     "Must be a language": "what an object's names may be does not come through from the form",
     "Must be an http or https URL": "which texts name a host is more than a pattern can tell",
     "events are stored for": "which purpose is meant stands in the path, not in the body",
+    ": expected ": "a condition as text is in a language of its own",
     "before 1970": "JSON Schema has no least date",
     "lies in the future": "JSON Schema does not know what time it is",
 }
