@@ -24,10 +24,9 @@ from cdp.db import named
 from cdp.events import SCHEMA, Event
 from cdp.instance import Running
 from cdp.log.appender import Appender, Bounds
-from cdp.log.writing import Writer, fact_of
+from cdp.log.writing import fact_of
 from cdp.processes import tune
 from cdp.settings import Settings
-from consent.gate import CollectionGate
 from identity.graph import Edge, Node, NodeId
 from identity.identifiers import subject
 from identity.model import Facts, resolve
@@ -66,16 +65,7 @@ async def _measure(running: Running, home: Path) -> tuple[list[Figure], str, lis
     numbers = [n for n, node in enumerate(facts.nodes) if node.namespace == "user_id"]
     del facts
     async with main.pipeline(core) as work:
-        appender = Appender(
-            Writer(
-                core.database,
-                core.keyring,
-                PARTITIONS,
-                CollectionGate("CA"),
-                entrance.suppressions(core),
-            ),
-            Bounds(),
-        )
+        appender = Appender(entrance.writer(core, entrance.gates(core, "CA")), Bounds())
         writing = asyncio.create_task(appender.run())
         agents = _Agents(core, Driver(core, work), appender)
         made = [await _batch(core)]

@@ -16,10 +16,9 @@ from cdp import assembly, entrance, main
 from cdp.db import named
 from cdp.instance import Running
 from cdp.log.appender import Appender, Bounds
-from cdp.log.writing import Writer, fact_of
+from cdp.log.writing import fact_of
 from cdp.processes import tune
 from cdp.settings import Settings
-from consent.gate import CollectionGate
 from consent.model import is_about_consent
 from identity import rulebook
 from identity.identifiers import subject
@@ -65,16 +64,7 @@ async def _measure(running: Running, home: Path) -> list[Figure]:
 
 
 async def _tell(core: assembly.Core, world: World) -> None:
-    appender = Appender(
-        Writer(
-            core.database,
-            core.keyring,
-            PARTITIONS,
-            CollectionGate("CA"),
-            entrance.suppressions(core),
-        ),
-        Bounds(),
-    )
+    appender = Appender(entrance.writer(core, entrance.gates(core, "CA")), Bounds())
     writing = asyncio.create_task(appender.run())
     facts = []
     for event in world.events:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cdp.collect.collector import Collector
     from cdp.limits import Rates
     from cdp.log.appender import Appender
+    from cdp.log.writing import Writer
     from cdp.suppression.listed import Suppressed
 
 
@@ -24,6 +25,11 @@ class Gates(NamedTuple):
 
     consent: CollectionGate
     suppressed: Suppressed
+
+
+def gates(core: Core, home: str) -> Gates:
+    """`home` is where people are taken to be of whom nothing tells it; empty: the strictest law."""
+    return Gates(CollectionGate(home), suppressions(core))
 
 
 def subject_of(vault: Vault, event: Event) -> bytes:
@@ -47,12 +53,12 @@ def suppressions(core: Core) -> Suppressed:
 
 
 def collector(
-    settings: Settings, core: Core, gates: Gates, appender: Appender, rates: Rates
+    settings: Settings, core: Core, passed: Gates, appender: Appender, rates: Rates
 ) -> Collector:
     from cdp.collect.collector import Collector
     from cdp.collect.sources import Sources
 
-    gate = gates.consent
+    gate = passed.consent
     return Collector(
         appender=appender,
         sources=Sources(core.database),
@@ -60,7 +66,7 @@ def collector(
         subject_of=lambda event: subject_of(core.vault, event),
         says_consent=gate.says_consent,
         by_law=gate.by_law,
-        listed=gates.suppressed.look,
+        listed=passed.suppressed.look,
         illegible=consent_model.illegible,
         once=lambda event, subject: gate.once(event, core.keyring.gpc(subject)),
         rates=rates,
@@ -68,15 +74,20 @@ def collector(
     )
 
 
-def appender(settings: Settings, core: Core, gates: Gates) -> Appender:
+def writer(core: Core, passed: Gates) -> Writer:
+    """What stores facts that pass the gates, as whoever calls it tells it to."""
+    from cdp.log.writing import Writer
+
+    return Writer(core.database, core.keyring, core.partitions, *passed)
+
+
+def appender(settings: Settings, core: Core, passed: Gates) -> Appender:
     from cdp.log.appender import Appender, Bounds
     from cdp.log.spill import Spill
-    from cdp.log.writing import Writer
     from cdp.withdrawing import Withdrawals
 
-    writer = Writer(core.database, core.keyring, core.partitions, *gates)
     bounds = Bounds(settings.linger_ms / 1000, settings.max_pending, settings.commit_timeout)
     room = settings.spill_mb << 20
     spill = Spill(settings.data_dir / "spill", core.vault.lasting, room) if room else None
     withdrawals = Withdrawals(core.database, lambda event: bool(consent_model.denied(event)))
-    return Appender(writer, bounds, spill, withdrawals)
+    return Appender(writer(core, passed), bounds, spill, withdrawals)

@@ -19,7 +19,6 @@ from cdp.events import DELIVERIES, EVENTS, TOUCHED
 from cdp.instance import Running
 from cdp.settings import Settings
 from cdp.telemetry import Traces
-from consent.gate import CollectionGate
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -47,7 +46,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
     from cdp.limits import Limits, Rates
     from cdp.privacy.asking import Asking
 
-    gates = entrance.Gates(CollectionGate(settings.jurisdiction), entrance.suppressions(core))
+    gates = entrance.gates(core, settings.jurisdiction)
     appender = entrance.appender(settings, core, gates)
     rates = Rates.of(
         Limits(core.redis_url),

@@ -16,7 +16,6 @@ from cdp.log.keyring import Keyring
 from cdp.log.writing import Writer
 from cdp.privacy import reapplying
 from cdp.replay import Replay
-from consent.gate import CollectionGate
 from tests.conftest import Api
 from tests.integration.test_erasing import ada_lives, ids, traces, verified
 from tests.integration.test_import_log import Other, other, take_in
@@ -136,8 +135,7 @@ async def test_what_was_on_its_way_when_it_was_done_goes_too(api: Api) -> None:
         Writer.write = write  # type: ignore[method-assign]
     await done(api, "erase", ADA)
     core = api.instance.core
-    gate, listed = CollectionGate("CA"), entrance.suppressions(core)
-    await Writer(core.database, core.keyring, core.partitions, gate, listed).write(kept[0])
+    await entrance.writer(core, entrance.gates(core, "CA")).write(kept[0])
     await api.settle()
     assert (await api.call("GET", PROFILE)).status_code == 404
     await api.send("/v1/track", {"userId": "ada", "event": "Later"})
