@@ -105,8 +105,12 @@ def _words(ground: Ground, heard: Mapping[str, Decision]) -> dict[str, Decision]
         for purpose in ground.meant.get(signal, ()):
             if not (decision.under_gpc and purpose in ground.meant.get(GPC, ())):
                 own.setdefault(purpose, []).append(decision)
-    found = {purpose: max(agreed(said), key=_rank, default=None) for purpose, said in own.items()}
-    return {purpose: best for purpose, best in found.items() if best is not None}
+    found: dict[str, Decision] = {}
+    for purpose, said in own.items():
+        agreed_on = agreed(said)
+        if agreed_on:
+            found[purpose] = said[0] if len(said) == 1 else max(agreed_on, key=_rank)
+    return found
 
 
 def _seen_in(told: Sequence[Told]) -> frozenset[str]:
@@ -118,8 +122,8 @@ def _seen_in(told: Sequence[Told]) -> frozenset[str]:
 
 
 def _stand(purpose: Purpose, heard: Sequence[Decision], by_law: Standing, now: Instant) -> Standing:
-    last = max(heard, key=_rank)
-    if last.state == "granted":
+    last = heard[0] if len(heard) == 1 else max(heard, key=_rank)
+    if last.state == "granted" and len(heard) > 1:
         said_at_once = last.at - CONTRADICTION
         against = [d for d in heard if d.state == "denied" and d.at >= said_at_once]
         last = max((d for d in against if d.signal != GPC), key=_rank, default=last)
