@@ -1,16 +1,10 @@
-"""The segment language as frozen values: conditions, and their truth at an instant.
-
-Every evaluation also says until when the answer holds if nothing happens but time passing, so a
-timer can re-evaluate at exactly that instant. A window of length w contains an event from its
-instant t up to, and not including, t + w.
-"""
+"""The segment language as frozen values; `evaluating` tells their truth."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -26,6 +20,9 @@ class Filter(NamedTuple):
 
     property: str
     tests: tuple[Test, ...]
+
+
+Which: TypeAlias = Literal["first", "last"]
 
 
 class Counter(NamedTuple):
@@ -56,12 +53,11 @@ class Facts(Protocol):
     def window(self, counter: Counter) -> Counted | None:
         """The state of a counter; None when nothing ever matched it."""
 
+    def seen(self, which: Which) -> Instant | None:
+        """When they did the first or the last of all they did; None when that is nothing."""
 
-class Outcome(NamedTuple):
-    """The truth at an instant, and the next instant at which time alone could change it."""
-
-    holds: bool
-    until: Instant | None
+    def allows(self, purpose: str) -> bool:
+        """Whether they allow a purpose now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +99,30 @@ class Count:
     within: int | None
 
 
-Condition: TypeAlias = AllOf | AnyOf | Not | Trait | Count
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """They did their first or last thing within so many microseconds."""
+
+    which: Which
+    within: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allows:
+    """They allow a purpose."""
+
+    purpose: str
+
+
+Condition: TypeAlias = AllOf | AnyOf | Not | Trait | Count | Seen | Allows
 
 
 def parse(where: Mapping[str, Any]) -> Condition:
     """The condition that a validated definition describes."""
-    if "all" in where:
-        return AllOf(tuple(parse(each) for each in where["all"]))
-    if "any" in where:
-        return AnyOf(tuple(parse(each) for each in where["any"]))
-    if "not" in where:
-        return Not(parse(where["not"]))
-    if "trait" in where:
-        return Trait(where["trait"], tests_in(where))
+    return next(made(where) for kind, made in _KINDS.items() if kind in where)
+
+
+def _parsed_count(where: Mapping[str, Any]) -> Count:
     tests = tests_in(where.get("count", {})) or (Test("gte", 1),)
     within = parse_duration(where["within"]) if "within" in where else None
     filters = where.get("where", [])
@@ -124,6 +131,17 @@ def parse(where: Mapping[str, Any]) -> Condition:
         newest = _newest(tests) if within is not None else LEAST_NEWEST
         needed = counter(where["event"], filters, newest)
     return Count(where["event"], needed, tests, within)
+
+
+_KINDS: Mapping[str, Callable[[Mapping[str, Any]], Condition]] = {
+    "all": lambda where: AllOf(tuple(parse(each) for each in where["all"])),
+    "any": lambda where: AnyOf(tuple(parse(each) for each in where["any"])),
+    "not": lambda where: Not(parse(where["not"])),
+    "trait": lambda where: Trait(where["trait"], tests_in(where)),
+    "seen": lambda where: Seen(where["seen"], parse_duration(where["within"])),
+    "consent": lambda where: Allows(where["consent"]),
+    "event": _parsed_count,
+}
 
 
 def counter(event: str, filters: list[dict[str, Any]], newest: int) -> Counter:
@@ -136,66 +154,26 @@ def counter(event: str, filters: list[dict[str, Any]], newest: int) -> Counter:
 
 def counters(condition: Condition) -> Iterator[Counter]:
     """Everything a condition needs counted."""
+    for each in leaves(condition):
+        if isinstance(each, Count) and each.counter is not None:
+            yield each.counter
+
+
+def purposes(condition: Condition) -> Iterator[str]:
+    """Every purpose that a condition asks for."""
+    return (each.purpose for each in leaves(condition) if isinstance(each, Allows))
+
+
+def leaves(condition: Condition) -> Iterator[Condition]:
+    """What a condition is made of, without what combines it."""
     match condition:
         case AllOf(of) | AnyOf(of):
             for each in of:
-                yield from counters(each)
+                yield from leaves(each)
         case Not(inner):
-            yield from counters(inner)
-        case Count(counter=Counter() as counter):
-            yield counter
-
-
-def evaluate(condition: Condition, facts: Facts, now: Instant) -> Outcome:
-    """The truth of a condition about these facts at this instant."""
-    match condition:
-        case AllOf(of):
-            return _combined([evaluate(each, facts, now) for each in of], all)
-        case AnyOf(of):
-            return _combined([evaluate(each, facts, now) for each in of], any)
-        case Not(inner):
-            holds, until = evaluate(inner, facts, now)
-            return Outcome(not holds, until)
-        case Trait(name, tests):
-            return Outcome(satisfies(facts.trait(name), tests), None)
-        case Count():
-            return _counted(condition, facts, now)
-
-
-def _combined(outcomes: list[Outcome], rule: Callable[[Iterable[bool]], bool]) -> Outcome:
-    changes = [outcome.until for outcome in outcomes if outcome.until is not None]
-    return Outcome(rule(outcome.holds for outcome in outcomes), min(changes, default=None))
-
-
-def _counted(condition: Count, facts: Facts, now: Instant) -> Outcome:
-    if condition.counter is None:
-        return Outcome(satisfies(facts.occurrences(condition.event), condition.tests), None)
-    window = facts.window(condition.counter)
-    if condition.within is None:
-        return Outcome(satisfies(window.count if window else 0, condition.tests), None)
-    return _in_window(window.newest if window else [], condition.tests, condition.within, now)
-
-
-def _in_window(
-    instants: list[Instant], tests: tuple[Test, ...], within: int, now: Instant
-) -> Outcome:
-    """Count what is inside; then let the oldest leave, one by one, until the answer flips.
-
-    Instants are in order. One that is not over by this clock yet was received by another's: it
-    counts from its instant on, so the answer holds no longer than until then.
-    """
-    first = bisect_right(instants, now - within)
-    last = bisect_right(instants, now)
-    inside = last - first
-    holds = satisfies(inside, tests)
-    horizon = instants[last] if last < len(instants) else None
-    for gone in range(1, inside + 1):
-        instant = instants[first + gone - 1] + within
-        if horizon is not None and instant >= horizon:
-            break
-        if satisfies(inside - gone, tests) != holds:
-            return Outcome(holds, instant)
-    return Outcome(holds, horizon)
+            yield from leaves(inner)
+        case _:
+            yield condition
 
 
 def matches(filters: tuple[Filter, ...], properties: Mapping[str, Any]) -> bool:

@@ -8,24 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from heapq import merge
+from types import MappingProxyType
 from typing import Any
 
+from cdp.events import Instant
 from profiles.comparing import reach
-from profiles.conditions import Counter
+from profiles.conditions import Counter, Which
 from profiles.fragment import Fragment, Part, Register, Window, parts
 
 
 class Facts:
     """Several fragments, or parts of them, as one, in any order.
 
-    `numbers` are those of the counters, by key.
+    `numbers` are those of the counters, by key; `granted` says which purposes the person allows.
     """
 
-    __slots__ = ("_numbers", "_parts")
+    __slots__ = ("_granted", "_numbers", "_parts")
 
-    def __init__(self, parts: Sequence[Part], numbers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        numbers: Mapping[str, str],
+        granted: Mapping[str, bool] = MappingProxyType({}),
+    ) -> None:
         self._parts = parts
         self._numbers = numbers
+        self._granted = granted
 
     def trait(self, name: str) -> Any:
         """The latest value of a trait, by its name or by a dotted path into nested objects."""
@@ -47,6 +55,17 @@ class Facts:
         newest = list(merge(*(window.newest for window in windows)))[-counter.newest :]
         return Window(sum(window.count for window in windows), newest)
 
+    def seen(self, which: Which) -> Instant | None:
+        """When they did the first or the last of all they did."""
+        tallies = (tally for each in self._parts for tally in each.events.values())
+        if which == "first":
+            return min((tally.first for tally in tallies), default=None)
+        return max((tally.last for tally in tallies), default=None)
+
+    def allows(self, purpose: str) -> bool:
+        """Whether they allow a purpose now."""
+        return self._granted.get(purpose, False)
+
     def _latest(self, name: str) -> Any:
         best: Register | None = None
         for each in self._parts:
@@ -59,17 +78,19 @@ class Facts:
 class Sight:
     """One person as each purpose may see them; `signals` are what means it."""
 
-    __slots__ = ("_fragments", "_numbers", "_seen", "_signals")
+    __slots__ = ("_fragments", "_granted", "_numbers", "_seen", "_signals")
 
     def __init__(
         self,
         fragments: Sequence[Fragment],
         numbers: Mapping[str, str],
         signals: Mapping[str, frozenset[str]],
+        granted: Mapping[str, bool] = MappingProxyType({}),
     ) -> None:
         self._fragments = fragments
         self._numbers = numbers
         self._signals = signals
+        self._granted = granted
         self._seen: dict[frozenset[str], Facts] = {}
 
     def __call__(self, purpose: str) -> Facts:
@@ -78,7 +99,7 @@ class Sight:
         facts = self._seen.get(without)
         if facts is None:
             seen = [part for each in self._fragments for part in parts(each, without)]
-            facts = self._seen[without] = Facts(seen, self._numbers)
+            facts = self._seen[without] = Facts(seen, self._numbers, self._granted)
         return facts
 
     def _without(self, purpose: str) -> frozenset[str]:

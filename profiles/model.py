@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cdp.events import Instant, SubjectId
-from profiles.conditions import Condition, Facts, evaluate
+from profiles.conditions import Condition, Facts
+from profiles.evaluating import evaluate
 from profiles.fragment import Fragment, Register, Tally, parts
 
 

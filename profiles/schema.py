@@ -98,16 +98,32 @@ class Count(Form):
     check = _tested("eq", "ne", "gt", "gte", "lt", "lte")
 
 
+_WITHIN: dict[str, Any] = {
+    "validate": Written(_DURATION, error="Must be a whole number and a unit, 30s to 9999d."),
+    "metadata": {"description": "30s, 15m, 48h, 7d or 2w", "example": "7d"},
+}
+
+
 class EventCondition(Form):
     """An event happened so often, by default at least once, within a window or ever."""
 
     event = fields.String(required=True, validate=_NAME)
     where = fields.List(fields.Nested(PropertyFilter), validate=validate.Length(0, 20))
     count = fields.Nested(Count)
-    within = fields.String(
-        validate=Written(_DURATION, error="Must be a whole number and a unit, 30s to 9999d."),
-        metadata={"description": "30s, 15m, 48h, 7d or 2w", "example": "7d"},
-    )
+    within = fields.String(**_WITHIN)
+
+
+class SeenCondition(Form):
+    """They did the first or the last of all they did within a time."""
+
+    seen = fields.String(required=True, validate=validate.OneOf(["first", "last"]))
+    within = fields.String(required=True, **_WITHIN)
+
+
+class ConsentCondition(Form):
+    """They allow a purpose, or one of its channels, now."""
+
+    consent = fields.String(required=True, validate=validate.Length(1, 129))
 
 
 class Condition(fields.Field[Any]):
@@ -126,21 +142,26 @@ def _read(text: str) -> dict[str, Any]:
         raise ValidationError(str(error)) from None
 
 
-_LEAVES = {"trait": TraitCondition, "event": EventCondition}
-_KINDS = ("all", "any", "not", "trait", "event")
+LEAVES = {
+    "trait": TraitCondition,
+    "event": EventCondition,
+    "seen": SeenCondition,
+    "consent": ConsentCondition,
+}
+_KINDS = ("all", "any", "not", *LEAVES)
 
 
 def _load(value: Any, depth: int) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValidationError("Must be an object with all, any, not, trait or event.")
+        raise ValidationError(f"Must be an object with one of {', '.join(_KINDS)}.")
     if depth > MAX_DEPTH:
         raise ValidationError(f"Conditions may nest {MAX_DEPTH} deep.")
     kinds = [kind for kind in _KINDS if kind in value]
     if len(kinds) != 1:
         raise ValidationError(f"Needs exactly one of {', '.join(_KINDS)}.")
     kind = kinds[0]
-    if kind in _LEAVES:
-        loaded: dict[str, Any] = _LEAVES[kind]().load(value)
+    if kind in LEAVES:
+        loaded: dict[str, Any] = LEAVES[kind]().load(value)
         return loaded
     if len(value) > 1:
         raise ValidationError(f"Takes nothing beside {kind}.")

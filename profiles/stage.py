@@ -106,7 +106,7 @@ class Profiles:
         for person in people:
             mine = [fragments[node] for node in person.nodes if node in fragments]
             if mine:
-                sight = Sight(mine, current.numbers, signals)
+                sight = Sight(mine, current.numbers, signals, person.granted)
                 found[person.id] = evaluate_all(current.definitions, sight, person.granted, now)
         return found
 

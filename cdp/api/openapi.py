@@ -14,7 +14,7 @@ from cdp import __version__
 from cdp.api.parameters import NAMED, TAKES
 from cdp.api.shapes import PROBLEM, plain, shape
 from cdp.forms import Form
-from profiles.schema import MAX_LIST, Condition, EventCondition, Scalar, TraitCondition
+from profiles.schema import LEAVES, MAX_LIST, Condition, Scalar
 
 _CODES = {
     400: "The request is not understood; `detail` names the field and the fix",
@@ -137,7 +137,7 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     spec = APISpec("", "", "3.1.0", plugins=[plugin])
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_own)  # type: ignore[no-untyped-call]
-    shown: list[type[Form]] = [*forms, TraitCondition, EventCondition]
+    shown: list[type[Form]] = [*forms, *LEAVES.values()]
     for form in shown:
         if _name(form) not in spec.components.schemas:
             spec.components.schema(_name(form), schema=form)
@@ -155,7 +155,7 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     ]
     for name, fields in (("TraitCondition", 2), ("PropertyFilter", 2), ("Count", 1)):
         schemas[name]["minProperties"] = fields  # at least one of them is a comparison
-    leaves = [{"$ref": f"#/components/schemas/{n}"} for n in ("TraitCondition", "EventCondition")]
+    leaves = [{"$ref": f"#/components/schemas/{_name(form)}"} for form in LEAVES.values()]
     schemas["Condition"] = {"oneOf": [*leaves, *alternatives]}
     return schemas
 

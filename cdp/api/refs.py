@@ -74,8 +74,9 @@ def purpose(request: Request) -> str:
     return found
 
 
-async def known_purpose(connection: Connection, purpose: str) -> None:
+async def known_purpose(connection: Connection, purpose: str, field: str = "purpose") -> None:
     """Invalid, naming those there are, if there is no such purpose."""
     known = [each.key for each in await consent_store.purposes(connection)]
     if purpose not in known:
-        raise Invalid(f"purpose: unknown; known are {', '.join(known)}", field="purpose")
+        told = "purpose: unknown" if field == "purpose" else f"{field}: unknown purpose {purpose}"
+        raise Invalid(f"{told}; known are {', '.join(known)}", field=field)

@@ -33,7 +33,7 @@ SEGMENT: dict[str, Any] = {
     "purpose": "analytics",
     "where": Component("Condition", {"event": "Order Completed", "within": "90d"}),
     "text": "count('Order Completed', 90d) >= 1",
-    "sentence": "Everyone who did “Order Completed” in the last 90 days.",
+    "sentence": "People who did “Order Completed” in the last 90 days.",
     "state": "live",
     "size": 1,
     "version": 1,

@@ -20,6 +20,7 @@ from cdp.forms import load
 from cdp.times import from_datetime, iso
 from profiles import audience, segments
 from profiles.audience import Member
+from profiles.conditions import parse, purposes
 from profiles.schema import SegmentSchema
 from profiles.segments import Segment
 from profiles.text import telling, writing
@@ -96,6 +97,8 @@ class Segments:
         loaded, _ = load(SegmentSchema(), await pages.read_body(request))
         async with self.parts.changing(request) as connection:
             await refs.known_purpose(connection, loaded["purpose"])
+            for purpose in purposes(parse(loaded["where"])):
+                await refs.known_purpose(connection, purpose, "where")
             await segments.put(connection, key, **loaded)
             found = await _found(connection, key)
         return pages.json(shown(found))

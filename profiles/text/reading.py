@@ -17,6 +17,9 @@ start: any_of
 ?one: _NOT one -> negated
     | "(" any_of ")"
     | _TRAIT "." name tests -> trait
+    | _FIRST_SEEN _WITHIN DURATION -> first_seen
+    | _LAST_SEEN _WITHIN DURATION -> last_seen
+    | _CONSENT "." name -> consent
     | _COUNT "(" STRING [filters] ["," DURATION] ")" [tests] -> event
 filters: _WHERE filter (_AND filter)*
 filter: name tests
@@ -34,6 +37,10 @@ _OR: /or\b/i
 _NOT: /not\b/i
 _TRAIT: /trait\b/i
 _COUNT: /count\b/i
+_FIRST_SEEN: /first_seen\b/i
+_LAST_SEEN: /last_seen\b/i
+_WITHIN: /within\b/i
+_CONSENT: /consent\b/i
 _WHERE: /where\b/i
 _IS: /is\b/i
 _IN: /in\b/i
@@ -107,6 +114,15 @@ class _Reader(Transformer[Token, Any]):
 
     def trait(self, name: str, tests: dict[str, Any]) -> Any:
         return {"trait": name, **tests}
+
+    def first_seen(self, within: Token) -> Any:
+        return {"seen": "first", "within": str(within)}
+
+    def last_seen(self, within: Token) -> Any:
+        return {"seen": "last", "within": str(within)}
+
+    def consent(self, purpose: str) -> Any:
+        return {"consent": purpose}
 
     def event(
         self, name: Token, filters: Any, within: Token | None, tests: dict[str, Any] | None

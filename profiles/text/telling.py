@@ -29,8 +29,8 @@ _NEVER: tuple[dict[str, Any], ...] = ({"eq": 0}, {"lt": 1}, {"lte": 0})
 
 
 def sentence(where: Mapping[str, Any]) -> str:
-    """Of a condition that was checked: `Everyone whose country is “DE”, and who did “Viewed”.`"""
-    return f"Everyone {_clause(normal(where))}."
+    """Of a condition that was checked: `People whose country is “DE”, and who did “Viewed”.`"""
+    return f"People {_clause(normal(where))}."
 
 
 def _clause(where: Mapping[str, Any]) -> str:
@@ -42,7 +42,15 @@ def _clause(where: Mapping[str, Any]) -> str:
         return _negated(where["not"])
     if "trait" in where:
         return f"whose {where['trait']} {_tests(where)}"
-    return f"who {_done(where)}"
+    return f"who {_who(where)}"
+
+
+def _who(where: Mapping[str, Any], negated: str = "") -> str:
+    if "seen" in where:
+        return f"were {negated}{where['seen']} seen in the last {_duration(where['within'])}"
+    if "consent" in where:
+        return f"{'do ' if negated else ''}{negated}allow {where['consent']}"
+    return _done(where)
 
 
 def _part(where: Mapping[str, Any]) -> str:
@@ -52,6 +60,8 @@ def _part(where: Mapping[str, Any]) -> str:
 def _negated(inner: Mapping[str, Any]) -> str:
     if "event" in inner and inner["count"] == {"gte": 1}:
         return f"who {_done({**inner, 'count': {'eq': 0}})}"
+    if "seen" in inner or "consent" in inner:
+        return f"who {_who(inner, 'not ')}"
     return f"but not those {_part(inner)}"
 
 

@@ -31,6 +31,8 @@ def normal(where: Mapping[str, Any]) -> dict[str, Any]:
         return {"not": normal(where["not"])}
     if "trait" in where:
         return {"trait": where["trait"], **_tests(where)}
+    if "event" not in where:
+        return dict(where)
     found: dict[str, Any] = {"event": where["event"]}
     filters = where.get("where")
     if filters:
@@ -64,6 +66,10 @@ def _single(where: Mapping[str, Any]) -> str:
         return f"not {_single(where['not'])}"
     if "trait" in where:
         return f"trait.{_name(where['trait'])} {_compared(where)}"
+    if "seen" in where:
+        return f"{where['seen']}_seen within {where['within']}"
+    if "consent" in where:
+        return f"consent.{_name(where['consent'])}"
     filters = [f"{_name(each['property'])} {_compared(each)}" for each in where.get("where", ())]
     inside = _value(where["event"]) + (f" where {' and '.join(filters)}" if filters else "")
     within = f", {where['within']}" if "within" in where else ""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from profiles.comparing import Test as Comparison
 from profiles.comparing import lookup, satisfies
-from profiles.conditions import Counter, counters, evaluate, parse
+from profiles.conditions import Counter, counters, parse
+from profiles.evaluating import evaluate
 from profiles.fragment import Window
 
 S = 1_000_000
@@ -23,6 +24,7 @@ class History:
 
     events: list[tuple[str, int]]
     traits: dict[str, Any] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
 
     def trait(self, name: str) -> Any:
         return lookup(self.traits, name)
@@ -33,6 +35,13 @@ class History:
     def window(self, counter: Counter) -> Window | None:
         instants = sorted(at for name, at in self.events if name == counter.event)
         return Window(len(instants), instants[-counter.newest :]) if instants else None
+
+    def seen(self, which: str) -> int | None:
+        instants = sorted(at for _, at in self.events)
+        return instants[0 if which == "first" else -1] if instants else None
+
+    def allows(self, purpose: str) -> bool:
+        return purpose in self.allowed
 
 
 @pytest.mark.parametrize(
@@ -116,6 +125,15 @@ def test_a_window_keeps_enough_to_tell_n_from_more(least: int, newest: int) -> N
     assert next(counters(condition)).newest == newest
 
 
+def test_what_another_clock_says_lies_ahead_is_seen_now_and_not_yet_for_the_first_time() -> None:
+    facts = History([("a", 50 * S)])
+    first, last = ({"seen": which, "within": "10s"} for which in ("first", "last"))
+    assert evaluate(parse(first), facts, 40 * S) == (False, 50 * S)
+    assert evaluate(parse(last), facts, 40 * S) == (True, 60 * S)
+    assert evaluate(parse(first), facts, 50 * S) == (True, 60 * S)
+    assert evaluate(parse(first), facts, 60 * S) == (False, None)
+
+
 events = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 40).map(lambda s: s * S)))
 comparison = st.dictionaries(
     st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte"]), st.integers(0, 20), min_size=1
@@ -128,6 +146,12 @@ leaf = st.one_of(
         st.integers(0, 30),
     ),
     st.builds(lambda v: {"trait": "t", "eq": v}, st.integers(0, 1)),
+    st.builds(
+        lambda which, w: {"seen": which, "within": f"{w}s"},
+        st.sampled_from(["first", "last"]),
+        st.integers(1, 60),
+    ),
+    st.builds(lambda purpose: {"consent": purpose}, st.sampled_from(["email", "push"])),
 )
 trees = st.recursive(
     leaf,
@@ -150,6 +174,11 @@ def slowly(where: dict[str, Any], facts: History, now: int) -> bool:
         return not slowly(where["not"], facts, now)
     if "trait" in where:
         return bool(facts.traits.get(where["trait"]) == where["eq"])
+    if "consent" in where:
+        return where["consent"] in facts.allowed
+    if "seen" in where:
+        seen = sorted(at for _, at in facts.events)[:: 1 if where["seen"] == "first" else -1]
+        return any(now - int(where["within"][:-1]) * S < at <= now for at in seen[:1])
     instants = [at for name, at in facts.events if name == where["event"]]
     if "within" in where:
         length = int(where["within"][:-1]) * S
@@ -162,7 +191,7 @@ def slowly(where: dict[str, Any], facts: History, now: int) -> bool:
 def test_every_answer_and_every_until_equals_the_slow_evaluator(
     where: dict[str, Any], happened: list[tuple[str, int]], trait: int, second: int
 ) -> None:
-    facts = History(happened, {"t": trait})
+    facts = History(happened, {"t": trait}, ("email",))
     condition, now = parse(where), second * S
     outcome = evaluate(condition, facts, now)
     assert outcome.holds == slowly(where, facts, now)

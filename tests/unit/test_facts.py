@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event
 from profiles import fragment
-from profiles.conditions import Counter, counters, evaluate, parse
+from profiles.conditions import Counter, counters, parse
+from profiles.evaluating import evaluate
 from profiles.facts import Facts, Sight
 from profiles.fragment import Fragment, Window
 
@@ -23,10 +24,14 @@ CONDITIONS = [
     {"event": "page", "count": {"eq": 0}, "within": "5s"},
     {"trait": "city", "eq": "Paris"},
     {"trait": "address.zip", "exists": True},
+    {"seen": "first", "within": "20s"},
+    {"seen": "last", "within": "20s"},
+    {"consent": "email"},
 ]
 PARSED = [parse(each) for each in CONDITIONS]
 NUMBERED = list(enumerate(dict.fromkeys(c for each in PARSED for c in counters(each))))
 NUMBERS = {counter.key: str(number) for number, counter in NUMBERED}
+ALLOWED = {"email": True, "push": False}
 KEPT = fragment.counting(NUMBERED)
 
 
@@ -67,6 +72,13 @@ class History:
             and all(_passes(each.properties, f.property, f.tests[0]) for f in counter.filters)
         ]
         return Window(len(counted), counted) if counted else None
+
+    def seen(self, which: str) -> int | None:
+        done = [each.at for each in self.events if fragment.event_name(each)]
+        return (min if which == "first" else max)(done, default=None)
+
+    def allows(self, purpose: str) -> bool:
+        return purpose == "email"
 
 
 def _passes(properties: dict[str, Any], name: str, test: tuple[str, Any]) -> bool:
@@ -113,7 +125,7 @@ def test_fragments_answer_what_the_history_answers(
         shuffler.choice(parts).append(each)
     for part in parts:
         shuffler.shuffle(part)
-    facts = Facts([folded(part) for part in parts if part], NUMBERS)
+    facts = Facts([folded(part) for part in parts if part], NUMBERS, ALLOWED)
     history = History(events)
     for condition in PARSED:
         assert evaluate(condition, facts, now * S) == evaluate(condition, history, now * S)
@@ -133,7 +145,7 @@ def test_a_purpose_sees_nothing_of_events_that_deny_it(
     one = fragment.empty()
     for each, stamp in shuffler.sample(events, len(events)):
         fragment.fold(one, each, [], KEPT, stamp)
-    sight = Sight([fragment.decode(fragment.encode(one))], NUMBERS, SIGNALS)
+    sight = Sight([fragment.decode(fragment.encode(one))], NUMBERS, SIGNALS, ALLOWED)
     for purpose in (*SIGNALS, "a purpose of tomorrow"):
         without = SIGNALS.get(purpose, frozenset())
         history = History([each for each, stamp in events if without.isdisjoint(stamp)])

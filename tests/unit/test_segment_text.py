@@ -48,8 +48,11 @@ EVENTS = st.fixed_dictionaries(
         "within": st.sampled_from(["30s", "15m", "48h", "7d", "1w"]),
     },
 )
+SEEN = st.fixed_dictionaries(
+    {"seen": st.sampled_from(["first", "last"]), "within": st.sampled_from(["30s", "7d"])}
+)
 TREES = st.recursive(
-    st.one_of(named("trait"), EVENTS),
+    st.one_of(named("trait"), EVENTS, SEEN, st.builds(lambda name: {"consent": name}, NAMES)),
     lambda inner: st.one_of(
         st.builds(lambda of: {"all": of}, st.lists(inner, min_size=1, max_size=3)),
         st.builds(lambda of: {"any": of}, st.lists(inner, min_size=1, max_size=3)),
@@ -68,19 +71,23 @@ def test_what_is_written_reads_back_as_the_same(where: dict[str, Any]) -> None:
 
 LINES = {
     "count('Order Completed' where revenue > 50, 90d) >= 2 and trait.country in ('DE', 'AT')": (
-        "Everyone who did “Order Completed” (where revenue is greater than 50) at least twice in"
+        "People who did “Order Completed” (where revenue is greater than 50) at least twice in"
         " the last 90 days, and whose country is “DE” or “AT”."
     ),
     "not count('X') >= 1 and (trait.age is (>= 30 and <= 45) or trait.'a b' missing)": (
-        "Everyone who never did “X”, and (whose age is at least 30 and is at most 45, or whose a b"
+        "People who never did “X”, and (whose age is at least 30 and is at most 45, or whose a b"
         " is not known)."
     ),
     "count('Cart', 1d) = 0 or count('Cart') is (!= 1 and < 9)": (
-        "Everyone who did not do “Cart” in the last day, or who did “Cart” any number of times but"
+        "People who did not do “Cart” in the last day, or who did “Cart” any number of times but"
         " once and less than 9 times."
     ),
+    "first_seen within 1d and not last_seen within 2h and consent.a or not consent.b": (
+        "People (who were first seen in the last day, and who were not last seen in the last 2"
+        " hours, and who allow a), or who do not allow b."
+    ),
     "not (trait.vip = true and trait.tags contains 'it''s')": (
-        "Everyone but not those (whose vip is true, and whose tags contains “it's”)."
+        "People but not those (whose vip is true, and whose tags contains “it's”)."
     ),
 }
 
@@ -105,7 +112,10 @@ def test_case_space_and_what_goes_without_saying() -> None:
             "trait.country",
             "At the end: expected = != > >= < <=, contains, exists, in, is, missing.",
         ),
-        ("country = 'DE'", "At character 1, “country = 'DE'”: expected (, count, not, trait."),
+        (
+            "country = 'DE'",
+            "At character 1, “country = 'DE'”: expected (, consent, count, first_seen,",
+        ),
         ("count('A', 7x) > 1", "At character 12, “7x) > 1”: expected a duration like 7d."),
         ("trait.a = 1 trait.b = 2", "At character 13, “trait.b = 2”: expected and, or, the end."),
         ("trait.a = 'b", "At character 11, “'b”: expected a 'text', a number, false, true."),
