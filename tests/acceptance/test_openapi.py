@@ -28,6 +28,7 @@ REQUESTS: list[str] = []  # and of what it asks for
 TOKENS: dict[str, str] = {}  # what opens the routes of the preference centre
 API = "/api/v1"
 EXPECTED = {
+    "unknown purpose": "likewise, inside a condition",
     "purpose: unknown": "which purposes there are is in the database, not in the description",
     "stands for nobody": "which ids stand for no value is more than a pattern can tell",
     "Must name a host": "which numbers are an address and a port is more than a pattern can tell",
