@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import consent.store as consent_store
-from cdp import keyset
+from cdp import home, keyset
 from cdp.cache import Views
 from cdp.collect import keys
 from cdp.db import Database
-from cdp.errors import ConfigurationError
 from cdp.instance import Running, keep_keys, master_keys, read_keys
 from cdp.log.keyring import Keyring
 from cdp.log.vault import Vault
-from cdp.migrate import partitions_of
+from cdp.migrate import born
 from cdp.people import People
 from cdp.settings import Settings
-from consent import jurisdictions
+from profiles import segments
 from profiles.shelf import Shelf
 from profiles.stage import Profiles
 
@@ -46,25 +45,27 @@ def assemble(
     settings: Settings, running: Running, *, schema: str = "", restoring: bool = False
 ) -> Core:
     """Put the parts together; `schema` holds projections beside the live ones."""
-    home = settings.jurisdiction
-    if home and jurisdictions.regime(home) is None:
-        raise ConfigurationError(f"CDP_JURISDICTION={home!r} is not in the table: say DE or US-CA")
     url = running.database_url
     vault = keyset.opened(url, master_keys(settings))
-    partitions = partitions_of(url, key_check=vault.check, restoring=restoring)
+    partitions, noted = born(url, key_check=vault.check, restoring=restoring)
+    place = home.of(settings.jurisdiction, noted[home.KEY].decode() if home.KEY in noted else None)
     database = Database(url, schema=schema, knows=vault.checks)
     keyring = Keyring(vault)
     shelf = Shelf(keyring.load)
     keyring.also_forget.append(shelf.forget)
     profiles = Profiles(vault.subject, shelf, replaying=bool(schema))
-    people = People(keyring, profiles, Views(running.redis_url), home)
+    people = People(keyring, profiles, Views(running.redis_url), place)
     return Core(database, partitions, vault, keyring, people, running.redis_url)
 
 
 async def seed(core: Core) -> None:
-    """The default purposes, where there are none."""
+    """The default purposes, where there are none; and whose law holds, by which all stand anew."""
     async with core.database.transaction() as connection:
         await consent_store.seed(connection)
+        if await home.note(connection, core.people.home):
+            await segments.start_build(
+                connection, f"jurisdiction {core.people.home or 'strictest'}"
+            )
 
 
 async def prepare(settings: Settings, core: Core) -> dict[str, str]:

@@ -46,7 +46,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
     from cdp.limits import Limits, Rates
     from cdp.privacy.asking import Asking
 
-    gates = entrance.gates(core, settings.jurisdiction)
+    gates = entrance.gates(core, core.people.home)
     appender = entrance.appender(settings, core, gates)
     rates = Rates.of(
         Limits(core.redis_url),
@@ -83,7 +83,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
         rates.limits,
         collector.sources,
     )
-    requesting = Asking(core.database, core.vault, settings.jurisdiction)
+    requesting = Asking(core.database, core.vault, core.people.home)
     return create(parts, collecting, background.lifespan, requesting, traces)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import Connection, create_engine, text
@@ -91,18 +91,25 @@ def _take_turn(connection: Connection) -> None:
         time.sleep(_TURN_SECONDS)
 
 
-def partitions_of(url: str, *, key_check: bytes, restoring: bool = False) -> int:
-    """The number of log partitions.
+class Born(NamedTuple):
+    """What an instance is for good, and what it notes about itself."""
+
+    partitions: int  # of the log
+    noted: Mapping[str, bytes]
+
+
+def born(url: str, *, key_check: bytes, restoring: bool = False) -> Born:
+    """What stands in the database of the instance itself.
 
     ConfigurationError if this code cannot work with the schema, if the master key is another, or
     while a restore has not come to its end, unless that is what asks.
     """
 
-    def read(connection: Connection) -> int:
+    def read(connection: Connection) -> Born:
         found = _fit(connection)
         if found.problem:
             raise ConfigurationError(found.problem)
-        return _partitions(connection, key_check, restoring=restoring)
+        return _born(connection, key_check, restoring=restoring)
 
     return asked(url, read)
 
@@ -209,7 +216,7 @@ def _run(connection: Connection, step: Step) -> None:
 def _settle(connection: Connection, partitions: int, key_check: bytes) -> int:
     birth = {"partitions": str(partitions).encode(), "check": key_check}
     connection.execute(text(_BIRTH), birth)
-    count = _partitions(connection, key_check, restoring=True)
+    count = _born(connection, key_check, restoring=True).partitions
     for topic in TOPICS:
         for table in ("heads", "checkpoints"):
             statement = text(_TOPIC.format(table=table))
@@ -219,7 +226,7 @@ def _settle(connection: Connection, partitions: int, key_check: bytes) -> int:
     return count
 
 
-def _partitions(connection: Connection, key_check: bytes, *, restoring: bool) -> int:
+def _born(connection: Connection, key_check: bytes, *, restoring: bool) -> Born:
     rows = connection.execute(text("select key, value from meta"))
     meta = {key: bytes(value) for key, value in rows}
     if meta["key_check"] != key_check:
@@ -231,4 +238,4 @@ def _partitions(connection: Connection, key_check: bytes, *, restoring: bool) ->
         raise ConfigurationError(
             "a restore into this database has not come to its end: run the same `cdp restore` again"
         )
-    return int(meta["partitions"])
+    return Born(int(meta["partitions"]), meta)

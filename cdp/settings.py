@@ -45,7 +45,7 @@ class Settings:
     )
     jurisdiction: str = field(
         default="",
-        metadata={"doc": "whose law holds where nothing tells it: DE, US-CA; empty: the strictest"},
+        metadata={"doc": "whose law holds where nothing tells it: DE, US-CA or strictest"},
     )
     strict_keys: bool = field(default=False, metadata={"doc": "401 for unknown write keys"})
     rate_per_key: int = field(

@@ -58,7 +58,7 @@ def back_up(
 ) -> tuple[Manifest, int]:
     """A backup as of now, and how many events are new in it."""
     vault = keyset.opened(running.database_url, master_keys(settings))
-    migrate.partitions_of(running.database_url, key_check=vault.check)
+    migrate.born(running.database_url, key_check=vault.check)
     first = read_keys(settings)
     keys = vault.system.seal(json.dumps(first).encode(), _KEYS_SEALED_AS) if first else b""
     with store.connected(running.database_url) as connection:

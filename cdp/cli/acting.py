@@ -35,10 +35,10 @@ async def _transaction(
 ) -> AsyncIterator[tuple[Connection, Vault]]:
     from cdp import instance, keyset
     from cdp.db import Database
-    from cdp.migrate import partitions_of
+    from cdp.migrate import born
 
     vault = keyset.opened(running.database_url, instance.master_keys(settings))
-    partitions_of(running.database_url, key_check=vault.check)  # the key fits
+    born(running.database_url, key_check=vault.check)  # the key fits
     database = Database(running.database_url, knows=vault.checks)
     try:
         async with database.transaction() as connection:

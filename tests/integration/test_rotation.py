@@ -138,7 +138,7 @@ async def test_who_has_only_the_old_key_is_told_so(running: Running, tmp_path: P
         keyset.opened(running.database_url, [OLD])
     stranger = keyset.opened(running.database_url, [NEWEST])
     with pytest.raises(ConfigurationError, match="the master key is not the one"):
-        migrate.partitions_of(running.database_url, key_check=stranger.check)
+        migrate.born(running.database_url, key_check=stranger.check)
     with pytest.raises(Conflict, match="was given up before"):
         await change(running, OLD, NEW)
 
