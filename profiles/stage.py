@@ -96,6 +96,13 @@ class Profiles:
         evaluated = await self._evaluated(connection, people, signals, now)
         return {profile: each.member_of for profile, each in evaluated.items()}
 
+    async def sight(self, connection: Connection, person: Person, signals: Signals) -> Sight | None:
+        """Somebody as each purpose may see them; None if there is nothing of them."""
+        current = await self._defined(connection)
+        fragments = await self.shelf.open(connection, person.nodes)
+        mine = [fragments[node] for node in person.nodes if node in fragments]
+        return Sight(mine, current.numbers, signals, person.granted) if mine else None
+
     async def _evaluated(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
     ) -> dict[ProfileId, Evaluation]:

@@ -55,6 +55,7 @@ NAMED: dict[str, list[dict[str, Any]]] = {
     "trial": [_TRIAL],
     "request": [_TRIAL | {"name": "request"}],
     "identifier": [_REF | {"description": "`namespace:value`", "schema": _IDENTIFIER}],
+    "membership": [_REF, _KEY],
     "": [],
 }
 # by what is asked for

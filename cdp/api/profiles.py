@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,12 @@ from cdp.confidence import confident
 from cdp.db import Connection
 from cdp.errors import NotFound
 from cdp.events import ProfileId
+from cdp.explaining import Explaining, Reasons
 from identity.rulebook import RuleBook
+from profiles import segments
+from profiles.explaining import Explanation, because, missing
+from profiles.segments import Segment
+from profiles.text import telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,16 @@ class Profiles:
     def router(self) -> APIRouter:
         """The routes."""
         routes = Routes("/api/v1/profiles", "Profiles", self.parts.keys)
+        routes.get(
+            "/{ref:path}/segments/{key}/explain",
+            self.explain,
+            "profiles:read",
+            openapi.read(
+                "Why a person is in a segment or not, and until when",
+                samples.EXPLANATION,
+                named="membership",
+            ),
+        )
         routes.get(
             "/{ref:path}",
             self.get_profile,
@@ -48,6 +64,21 @@ class Profiles:
             raise NotFound(f"nobody has been seen as {ref}")
         return pages.json(found)
 
+    async def explain(self, request: Request) -> Response:
+        """One person's membership, with what it rests on."""
+        ref, now = request.path_params["ref"], times.now()
+        parts = self.parts
+        async with parts.database.transaction() as connection:
+            profile = await refs.profile_of(connection, ref, parts.vault.subject)
+            segment = await segments.find(connection, refs.key(request))
+            if segment is None:
+                raise NotFound(f"there is no segment {request.path_params['key']}")
+            explaining = Explaining(parts.people, parts.partitions)
+            found = await explaining.reasons(connection, segment, profile, now)
+        if found is None:
+            raise NotFound(f"nobody has been seen as {ref}")
+        return pages.json(_explained(profile, segment, found))
+
     async def _found(
         self, connection: Connection, profile: ProfileId, confidence: float | None
     ) -> dict[str, Any] | None:
@@ -57,3 +88,30 @@ class Profiles:
         rules = await self.book.refresh(connection)
         nodes = await confident(connection, rules, profile, confidence, self.parts.people.home)
         return await people.imagined(connection, profile, nodes, times.now())
+
+
+def _explained(profile: ProfileId, segment: Segment, found: Reasons) -> dict[str, Any]:
+    holds = found.tree.holds and not found.refused
+    unmet = [f"consent.{found.refused}"] if found.refused else []
+    return {
+        "profile_id": str(uuid.UUID(bytes=profile)),
+        "segment": segment.key,
+        "sentence": telling.sentence(segment.active or segment.wanted),
+        "member": found.since is not None,
+        "since": times.iso(found.since) if found.since is not None else None,
+        "until": times.iso(found.until) if found.until is not None else None,
+        "because": because(found.tree) if holds else [],
+        "missing": unmet + ([] if found.tree.holds else missing(found.tree)),
+        "tree": _node(found.tree),
+    }
+
+
+def _node(node: Explanation) -> dict[str, Any]:
+    return {
+        "text": node.text,
+        "holds": node.holds,
+        "until": times.iso(node.until) if node.until is not None else None,
+        "value": node.value,
+        "events": [{"id": each.id.hex(), "at": times.iso(each.at)} for each in node.deeds],
+        "of": [_node(each) for each in node.of],
+    }

@@ -40,6 +40,24 @@ SEGMENT: dict[str, Any] = {
     "created_at": AT,
     "updated_at": AT,
 }
+_EXPLAINED: dict[str, Any] = {
+    "text": "count('Order Completed', 90d) >= 1",
+    "holds": True,
+    "until": Null(AT),
+    "value": Free(1),
+    "events": [{"id": FACT, "at": AT}],
+}
+EXPLANATION: dict[str, Any] = {
+    "profile_id": ID,
+    "segment": "buyers",
+    "sentence": SEGMENT["sentence"],
+    "member": True,
+    "since": Null(AT),
+    "until": Null(AT),
+    "because": ["count('Order Completed', 90d) >= 1"],
+    "missing": ["consent.analytics"],
+    "tree": _EXPLAINED | {"of": [Free({"holds": True})]},
+}
 SEGMENTS: dict[str, Any] = {"segments": [SEGMENT]}
 MEMBERS: dict[str, Any] = {
     "members": [
