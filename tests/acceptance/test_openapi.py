@@ -211,6 +211,8 @@ def test_every_read_has_something_to_show_as_described(
             as_json = "json" in answer.headers["content-type"][0] and path.startswith(API)
             shown[path] = answer.json() if as_json else {"": answer.content}
     assert len(shown) > 15
+    reasons = shown.pop(f"{API}/profiles/{{ref}}/segments/{{key}}/explain")
+    assert (reasons["member"], bool(reasons["because"]), reasons["missing"]) == (True, True, [])
     assert [path for path, told in shown.items() if [] in told.values()] == []
 
 
