@@ -57,10 +57,11 @@ class Explaining:
             for each in await profile_store.memberships(connection, nodes)
             if each.segment == segment.id
         ]
-        stand = stands[segment.purpose]
-        refused = "" if stand.state == "granted" else segment.purpose
-        ends = [each for each in (tree.until, stand.until) if each is not None and not refused]
-        return Reasons(min(inside, default=None), refused, min(ends, default=None), tree)
+        stand = stands.get(segment.purpose)  # a channel may have been taken from its purpose
+        if stand is None or stand.state != "granted":
+            return Reasons(min(inside, default=None), segment.purpose, None, tree)
+        ends = [each for each in (tree.until, stand.until) if each is not None]
+        return Reasons(min(inside, default=None), "", min(ends, default=None), tree)
 
     async def _deeds(
         self, connection: Connection, subjects: Sequence[SubjectId], without: frozenset[str]
