@@ -79,7 +79,7 @@ class Centre:
             return answering.json({"request": await self._requesting(loaded["do"], link.who)})
         language, form = answering.language_of(request), await posted.fields(request)
         match form.get("do"):
-            case ["save"] | None:
+            case ["save"]:
                 return await self._save(link, form, language)
             case ["none"]:
                 person = await self._deciding.person(link.who)

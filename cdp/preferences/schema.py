@@ -26,7 +26,8 @@ _LINKED = Written(r"^(https?://[^\s]+)?$", error=_NO_URL)
 _COLOR = Written("^#[0-9A-Fa-f]{6}$", error="Must be a colour like #1f5f8b.")
 _IDENTIFIER = Written(r"^[A-Za-z][A-Za-z0-9_.]*:.+$", error="Must be namespace:value.")
 _EMAIL = Written(
-    r"^email:[^@\s]+@[^@\s]+$", error="Must be an e-mail address: email:ada@example.com."
+    r"^email:[^@\s\x00-\x20\x7f-\xa0]+@[^@\s\x00-\x20\x7f-\xa0]+$",
+    error="Must be an e-mail address: email:ada@example.com.",
 )
 _PLACE = Written(PLACE.pattern, error="Must be a country or a part of one, like DE or US-CA.")
 _DELIVERY = Written("^[A-Za-z0-9_-]{1,64}$", error="Must be letters, digits, - and _, at most 64.")

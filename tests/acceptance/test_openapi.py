@@ -1,6 +1,7 @@
 """The API does what its description says, and nothing else: Schemathesis tries to prove otherwise.
 
-The seed is fixed, so a run says the same as the last one about the same code.
+The seed is fixed, but what is made of it also depends on the order of sets (`make test` fixes that
+too) and on timing: what the description cannot express must be in EXPECTED, even if it is rare.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ REQUESTS: list[str] = []  # and of what it asks for
 TOKENS: dict[str, str] = {}  # what opens the routes of the preference centre
 API = "/api/v1"
 EXPECTED = {
+    ": unknown; known are": "which purposes there are is in the database, not in the description",
+    "NUL character": "JSON Schema has no way to rule one out in any text of a body",
+    "Longer than 20,000 characters": "of a condition as text; no example is meant to be so long",
+    "compares twice in the same way": "a condition as text is in a language of its own",
     "unknown purpose": "likewise, inside a condition",
     "purpose: unknown": "which purposes there are is in the database, not in the description",
     "stands for nobody": "which ids stand for no value is more than a pattern can tell",

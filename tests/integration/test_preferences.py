@@ -148,6 +148,7 @@ async def test_people_ask_for_their_data(api: Api) -> None:
     told = await api.client.post(where, json={"do": "export"})
     assert told.json() == {"request": reference}
     assert (await post(api, where, [("do", "dance")])).status_code == 400
+    assert (await post(api, where, [("granted", "analytics")])).status_code == 400
 
 
 async def test_who_deletes_their_data_is_told_at_once_and_the_link_ends(api: Api) -> None:
