@@ -23,14 +23,18 @@ async def members(api: Api) -> int:
     return len(found["members"])  # type: ignore[arg-type]
 
 
-async def test_a_command_without_the_setting_goes_by_what_is_noted(
-    api: Api, running: Running
-) -> None:
-    """Else it would take everybody for somebody under the strictest law, and differ."""
+async def one_views(api: Api) -> None:
     await api.put("/segments/viewers", {"name": "Viewers", "where": {"event": "Viewed"}})
     await api.send("/v1/track", {"userId": "ada", "event": "Viewed"})
     await api.settle()
     assert await members(api) == 1
+
+
+async def test_a_command_without_the_setting_goes_by_what_is_noted(
+    api: Api, running: Running
+) -> None:
+    """Else it would take everybody for somebody under the strictest law, and differ."""
+    await one_views(api)
     unset = replace(api.instance.settings, jurisdiction="")
     async with main.replaying(unset, running) as replay:
         assert all(each.equal for each in await until_quiet(replay))
@@ -39,10 +43,7 @@ async def test_a_command_without_the_setting_goes_by_what_is_noted(
 async def test_another_one_is_noted_at_the_start_and_everybody_stands_anew(
     api: Api, running: Running
 ) -> None:
-    await api.put("/segments/viewers", {"name": "Viewers", "where": {"event": "Viewed"}})
-    await api.send("/v1/track", {"userId": "ada", "event": "Viewed"})
-    await api.settle()
-    assert await members(api) == 1
+    await one_views(api)
     for said, place, reason, inside in (
         ("strictest", "", ["jurisdiction strictest"], 0),
         ("", "", [], 0),
