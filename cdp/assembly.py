@@ -16,7 +16,7 @@ from cdp.log.vault import Vault
 from cdp.migrate import born
 from cdp.people import People
 from cdp.settings import Settings
-from profiles import segments
+from profiles import defining
 from profiles.shelf import Shelf
 from profiles.stage import Profiles
 
@@ -63,7 +63,7 @@ async def seed(core: Core) -> None:
     async with core.database.transaction() as connection:
         await consent_store.seed(connection)
         if await home.note(connection, core.people.home):
-            await segments.start_build(
+            await defining.start_build(
                 connection, f"jurisdiction {core.people.home or 'strictest'}"
             )
 

@@ -19,7 +19,7 @@ from cdp.log.keyring import Keyring
 from cdp.log.store import Message
 from cdp.stream import checkpoints
 from consent.model import denied
-from profiles import fragment, segments
+from profiles import defining, fragment
 from profiles.fragment import Counting
 from profiles.stage import Profiles
 
@@ -36,6 +36,7 @@ _ADOPT = """
 """
 _ADOPT_COUNTERS = named(_ADOPT.format(table="counters"))
 _ADOPT_SEGMENTS = named(_ADOPT.format(table="segments"))
+_ADOPT_COMPUTED = named(_ADOPT.format(table="computed_traits"))
 _ADOPTED = named(
     """
     update builds b set state = 'done', finished_at = now()
@@ -101,7 +102,7 @@ class Builder:
                 return await self._touch(connection, build)
             counters = fragment.counting(
                 (kept.id, kept.counter)
-                for kept in await segments.kept(connection)
+                for kept in await defining.kept(connection)
                 if kept.build == build.id
             )
             return await self._count(connection, build, counters)
@@ -138,17 +139,17 @@ class Builder:
 
         The live agents hold still meanwhile, so that no event falls between them and history.
         """
-        await segments.bump(connection)  # nobody defines anything while builds are joined
+        await defining.bump(connection)  # nobody defines anything while builds are joined
         await connection.execute(_LOCK_POSITIONS, {"topic": EVENTS})
         pinned = await connection.execute(_PIN, {"build": build.id, "topic": EVENTS})
         if not pinned.rowcount:
             return False
-        for statement in (_ADOPT_COUNTERS, _ADOPT_SEGMENTS, _ADOPTED):
+        for statement in (_ADOPT_COUNTERS, _ADOPT_SEGMENTS, _ADOPT_COMPUTED, _ADOPTED):
             await connection.execute(statement, {"build": build.id})
         return True
 
     async def _activate(self, connection: Connection, build: _Build) -> bool:
-        await segments.activate(connection, build.id)
+        await defining.activate(connection, build.id)
         await connection.execute(_STATE, {"build": build.id, "state": "touching"})
         log.info("build_counted", build=build.id)
         return True

@@ -14,6 +14,7 @@ from cdp.log import store as log_store
 from cdp.people import People
 from consent.model import denied
 from consent.standing import granted
+from profiles import defining
 from profiles.explaining import Deed, Explanation, explain
 from profiles.segments import Segment
 from profiles.stage import Person
@@ -51,7 +52,9 @@ class Explaining:
             return None
         without = signals.get(segment.purpose, frozenset())
         deeds = await self._deeds(connection, nodes, without)
-        tree = explain(segment.active or segment.wanted, sight(segment.purpose), deeds, now)
+        known = await defining.known(connection)
+        facts = sight(segment.purpose)
+        tree = explain(segment.active or segment.wanted, facts, deeds, now, known)
         inside = [
             each.since
             for each in await profile_store.memberships(connection, nodes)

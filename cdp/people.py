@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -28,6 +29,9 @@ from profiles.model import Profile
 from profiles.stage import Person, Profiles
 
 Stands: TypeAlias = Mapping[str, Standing]
+# Computed traits by name, and when these could change by time alone.
+Computed: TypeAlias = tuple[Mapping[str, Any], Instant | None]
+UNTIL = "until"  # in a cached view: from then on it is put together anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ class People:
             for profile, (subject, data) in cached.items()
             if subject in boxes
         }
-        missing = {profile: versions[profile] for profile in versions.keys() - found.keys()}
+        now = times.now()
+        fresh = {profile for profile, each in found.items() if now < each.get(UNTIL, now + 1)}
+        missing = {profile: versions[profile] for profile in versions.keys() - fresh}
         if missing:
             anew = await self._anew(connection, missing)
             await self._keep(connection, anew, missing)
@@ -127,22 +133,39 @@ class People:
         inside = await self.profiles.inside(connection, [person], signals, now)
         keys = await segments.keys(connection)
         members = sorted(keys[each] for each in inside.get(profile, ()) if each in keys)
-        return shown(view(profile, unified[profile], members, stands).content)
+        computed = await self._computed(connection, {profile: nodes}, {profile: stands}, now)
+        return shown(view(profile, unified[profile], members, stands, computed[profile]).content)
 
     async def _anew(
         self, connection: Connection, ids: Iterable[ProfileId]
     ) -> dict[ProfileId, View]:
         people = await self.nodes(connection, ids)
-        stands = await self.stands(connection, people, times.now())
+        now = times.now()
+        stands = await self.stands(connection, people, now)
         unified = await self.profiles.unify(connection, people)
+        computed = await self._computed(connection, people, stands, now)
         keys = await segments.keys(connection)
         inside: dict[ProfileId, list[str]] = {}
         for membership in await profile_store.memberships(connection, list(people)):
             inside.setdefault(membership.profile, []).append(keys.get(membership.segment, ""))
         return {
-            profile: view(profile, each, sorted(inside.get(profile, ())), stands[profile])
+            profile: view(
+                profile, each, sorted(inside.get(profile, ())), stands[profile], computed[profile]
+            )
             for profile, each in unified.items()
         }
+
+    async def _computed(
+        self,
+        connection: Connection,
+        people: Mapping[ProfileId, Sequence[SubjectId]],
+        stands: Mapping[ProfileId, Stands],
+        now: Instant,
+    ) -> Mapping[ProfileId, Computed]:
+        signals = await consent_stage.signals(connection)
+        each = [Person(p, nodes, granted(stands[p]), None, "") for p, nodes in people.items()]
+        found = await self.profiles.computed(connection, each, signals, now)
+        return defaultdict(lambda: ({}, None), found)
 
     async def _keep(
         self,
@@ -160,12 +183,20 @@ class People:
         await self.views.put(sealed)
 
 
-def view(profile_id: ProfileId, profile: Profile, inside: Sequence[str], stands: Stands) -> View:
+def view(
+    profile_id: ProfileId,
+    profile: Profile,
+    inside: Sequence[str],
+    stands: Stands,
+    computed: Computed,
+) -> View:
     """A profile as it is cached: plain values, in the order the API shows them."""
+    values, until = computed
     content = {
         "profile_id": profile_id,
         "identifiers": profile.identifiers,
         "traits": profile.traits,
+        "computed": values,
         "groups": profile.groups,
         "segments": list(inside),
         "consent": {purpose: stand.state for purpose, stand in stands.items()},
@@ -173,13 +204,13 @@ def view(profile_id: ProfileId, profile: Profile, inside: Sequence[str], stands:
         "last_seen": profile.last_seen,
         "events": {name: tally.count for name, tally in profile.events.items()},
     }
-    return View(profile.subject, content)
+    return View(profile.subject, content if until is None else {**content, UNTIL: until})
 
 
 def shown(view: Mapping[str, Any]) -> dict[str, Any]:
     """A view as the API shows it."""
     return {
-        **view,
+        **{name: value for name, value in view.items() if name != UNTIL},
         "profile_id": str(uuid.UUID(bytes=view["profile_id"])),
         "first_seen": iso(view["first_seen"]),
         "last_seen": iso(view["last_seen"]),

@@ -1,37 +1,17 @@
-"""The segment language as frozen values; `evaluating` tells their truth."""
+"""The segment language as frozen values; `parsing` makes them, `evaluating` tells their truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-import msgspec
-
 from cdp.events import Instant
-from cdp.times import parse_duration
-from profiles.comparing import Test, lookup, satisfies, tests_in
-
-LEAST_NEWEST = 16  # instants a window keeps at least, so that small changes need no new counter
-
-
-class Filter(NamedTuple):
-    """What a property must satisfy."""
-
-    property: str
-    tests: tuple[Test, ...]
-
+from profiles.comparing import Test
+from profiles.counters import Counter
+from profiles.spans import Span
 
 Which: TypeAlias = Literal["first", "last"]
-
-
-class Counter(NamedTuple):
-    """Something to be counted: an event name and filters; `key` says all of it, canonically."""
-
-    key: str
-    event: str
-    filters: tuple[Filter, ...]
-    newest: int
 
 
 class Counted(Protocol):
@@ -41,23 +21,43 @@ class Counted(Protocol):
     newest: list[Instant]
 
 
+class Tallied(Protocol):
+    """How often an event ever happened, and first and last when."""
+
+    count: int
+    first: Instant
+    last: Instant
+
+
 class Facts(Protocol):
     """What conditions are evaluated on."""
 
     def trait(self, name: str) -> Any:
         """The latest value of a trait, by name or by dotted path; None when there is none."""
 
-    def occurrences(self, event: str) -> int:
-        """How often an event ever happened."""
+    def tally(self, event: str) -> Tallied | None:
+        """How often an event ever happened; None when it never did."""
 
     def window(self, counter: Counter) -> Counted | None:
-        """The state of a counter; None when nothing ever matched it."""
+        """The state of a counter that keeps instants; None when nothing ever matched it."""
+
+    def kept(self, counter: Counter) -> Any:
+        """The state of any other counter, as `keeping` has it; None when nothing matched."""
 
     def seen(self, which: Which) -> Instant | None:
         """When they did the first or the last of all they did; None when that is nothing."""
 
     def allows(self, purpose: str) -> bool:
         """Whether they allow a purpose now."""
+
+    def identifiers(self, namespace: str) -> list[str]:
+        """Their identifiers of a namespace."""
+
+    def zone(self) -> str:
+        """The name of the time zone they live in, `Europe/Berlin`; empty if it is not known."""
+
+    def also(self, purpose: str) -> Facts:
+        """What another purpose may see of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Trait:
 
     name: str
     tests: tuple[Test, ...]
+    reads: str = ""  # what it is read as before; see READINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,46 @@ class Count:
     counter: Counter | None  # None: the plain tally of the event answers it
     tests: tuple[Test, ...]
     within: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What events amount to: `sum`, `distinct`, `since_last` and so on, in a span of time."""
+
+    kind: str
+    event: str
+    counter: Counter | None  # None: the plain tally of the event answers it
+    span: Span | None  # None: ever
+    same: bool = False  # of those with the same value of the counter's property
+
+
+class Step(NamedTuple):
+    """An event of a sequence, so long after the one before it, without others in between."""
+
+    counter: Counter
+    after: int  # microseconds at least, of its instant from the one before
+    within: int | None  # microseconds at most; None: any time
+    without: tuple[Counter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One event after the other; `lacking` is what must not come for `wait` after the last."""
+
+    steps: tuple[Step, ...]
+    lacking: Counter | None
+    wait: int
+    same: str  # the property that all have the same value of; or empty
+    span: Span | None
+    kind: str = "sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What events amount to satisfies every test; None: of a trait that is not there yet."""
+
+    measure: Measure | Sequence | None
+    tests: tuple[Test, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,49 +155,48 @@ class Allows:
     purpose: str
 
 
-Condition: TypeAlias = AllOf | AnyOf | Not | Trait | Count | Seen | Allows
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """They have an identifier of this namespace that satisfies every test."""
+
+    namespace: str
+    tests: tuple[Test, ...]
 
 
-def parse(where: Mapping[str, Any]) -> Condition:
-    """The condition that a validated definition describes."""
-    return next(made(where) for kind, made in _KINDS.items() if kind in where)
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """They are in another segment; no condition: in one that is not there yet."""
+
+    segment: str
+    purpose: str
+    condition: Condition | None
 
 
-def _parsed_count(where: Mapping[str, Any]) -> Count:
-    tests = tests_in(where.get("count", {})) or (Test("gte", 1),)
-    within = parse_duration(where["within"]) if "within" in where else None
-    filters = where.get("where", [])
-    needed = None
-    if filters or within is not None:
-        newest = _newest(tests) if within is not None else LEAST_NEWEST
-        needed = counter(where["event"], filters, newest)
-    return Count(where["event"], needed, tests, within)
-
-
-_KINDS: Mapping[str, Callable[[Mapping[str, Any]], Condition]] = {
-    "all": lambda where: AllOf(tuple(parse(each) for each in where["all"])),
-    "any": lambda where: AnyOf(tuple(parse(each) for each in where["any"])),
-    "not": lambda where: Not(parse(where["not"])),
-    "trait": lambda where: Trait(where["trait"], tests_in(where)),
-    "seen": lambda where: Seen(where["seen"], parse_duration(where["within"])),
-    "consent": lambda where: Allows(where["consent"]),
-    "event": _parsed_count,
-}
-
-
-def counter(event: str, filters: list[dict[str, Any]], newest: int) -> Counter:
-    """What counts this event under these filters."""
-    plain = {"event": event, "where": filters, "newest": newest}
-    key = msgspec.json.encode(plain, order="deterministic").decode()
-    parsed = tuple(Filter(each["property"], tests_in(each)) for each in filters)
-    return Counter(key, event, parsed, newest)
+Condition: TypeAlias = (
+    AllOf | AnyOf | Not | Trait | Count | Measured | Seen | Allows | Identified | Inside
+)
 
 
 def counters(condition: Condition) -> Iterator[Counter]:
-    """Everything a condition needs counted."""
+    """Everything a condition needs kept, but for what the segments it refers to need."""
     for each in leaves(condition):
         if isinstance(each, Count) and each.counter is not None:
             yield each.counter
+        elif isinstance(each, Measured):
+            yield from asked(each.measure)
+
+
+def asked(measure: Measure | Sequence | None) -> Iterator[Counter]:
+    """Everything a measure needs kept."""
+    match measure:
+        case Measure(counter=Counter() as counter):
+            yield counter
+        case Sequence(steps, lacking):
+            for step in steps:
+                yield step.counter
+                yield from step.without
+            if lacking is not None:
+                yield lacking
 
 
 def purposes(condition: Condition) -> Iterator[str]:
@@ -174,14 +214,3 @@ def leaves(condition: Condition) -> Iterator[Condition]:
             yield from leaves(inner)
         case _:
             yield condition
-
-
-def matches(filters: tuple[Filter, ...], properties: Mapping[str, Any]) -> bool:
-    """Whether an event's properties satisfy every filter."""
-    return all(satisfies(lookup(properties, name), tests) for name, tests in filters)
-
-
-def _newest(tests: tuple[Test, ...]) -> int:
-    """Enough instants to tell n from more than n, rounded up to a power of two."""
-    needed: int = max(test.value for test in tests) + 1
-    return max(LEAST_NEWEST, 1 << (needed - 1).bit_length())

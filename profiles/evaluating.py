@@ -7,11 +7,11 @@ instant t up to, and not including, t + w.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from cdp.events import Instant
-from profiles.comparing import Test, satisfies
+from profiles.comparing import READINGS, Relative, Test, instant, satisfies
 from profiles.conditions import (
     AllOf,
     Allows,
@@ -19,11 +19,16 @@ from profiles.conditions import (
     Condition,
     Count,
     Facts,
+    Identified,
+    Inside,
+    Measured,
     Not,
     Seen,
     Trait,
-    Which,
 )
+from profiles.measuring import reading
+
+PATIENCE = 64  # instants that are looked at ahead
 
 
 class Outcome(NamedTuple):
@@ -35,23 +40,35 @@ class Outcome(NamedTuple):
 
 def evaluate(condition: Condition, facts: Facts, now: Instant) -> Outcome:
     """The truth of a condition about these facts at this instant."""
-    match condition:
-        case AllOf(of):
-            return _combined([evaluate(each, facts, now) for each in of], all)
-        case AnyOf(of):
-            return _combined([evaluate(each, facts, now) for each in of], any)
-        case Not(inner):
-            holds, until = evaluate(inner, facts, now)
-            return Outcome(not holds, until)
-        case Count():
-            return _counted(condition, facts, now)
-        case Seen(which, within):
-            return _seen(facts.seen(which), which, within, now)
-        case Trait(name, tests):
-            holds = satisfies(facts.trait(name), tests)
-        case Allows(purpose):
-            holds = facts.allows(purpose)
-    return Outcome(holds, None)
+    return _TRUTH[type(condition)](condition, facts, now)
+
+
+def _all(condition: AllOf, facts: Facts, now: Instant) -> Outcome:
+    return _combined([evaluate(each, facts, now) for each in condition.of], all)
+
+
+def _any(condition: AnyOf, facts: Facts, now: Instant) -> Outcome:
+    return _combined([evaluate(each, facts, now) for each in condition.of], any)
+
+
+def _not(condition: Not, facts: Facts, now: Instant) -> Outcome:
+    holds, until = evaluate(condition.condition, facts, now)
+    return Outcome(not holds, until)
+
+
+def _allows(condition: Allows, facts: Facts, now: Instant) -> Outcome:
+    return Outcome(facts.allows(condition.purpose), None)
+
+
+def _identified(condition: Identified, facts: Facts, now: Instant) -> Outcome:
+    known = facts.identifiers(condition.namespace)
+    return Outcome(any(satisfies(each, condition.tests) for each in known), None)
+
+
+def _inside(condition: Inside, facts: Facts, now: Instant) -> Outcome:
+    if condition.condition is None or not facts.allows(condition.purpose):
+        return Outcome(False, None)
+    return evaluate(condition.condition, facts.also(condition.purpose), now)
 
 
 def _combined(outcomes: list[Outcome], rule: Callable[[Iterable[bool]], bool]) -> Outcome:
@@ -61,18 +78,58 @@ def _combined(outcomes: list[Outcome], rule: Callable[[Iterable[bool]], bool]) -
 
 def _counted(condition: Count, facts: Facts, now: Instant) -> Outcome:
     if condition.counter is None:
-        return Outcome(satisfies(facts.occurrences(condition.event), condition.tests), None)
+        tally = facts.tally(condition.event)
+        return Outcome(satisfies(tally.count if tally else 0, condition.tests), None)
     window = facts.window(condition.counter)
     if condition.within is None:
         return Outcome(satisfies(window.count if window else 0, condition.tests), None)
     return _in_window(window.newest if window else [], condition.tests, condition.within, now)
 
 
-def _seen(at: Instant | None, which: Which, within: int, now: Instant) -> Outcome:
+def _measured(condition: Measured, facts: Facts, now: Instant) -> Outcome:
+    """Ask anew at each instant at which it may turn; after PATIENCE of them, then at the latest."""
+    found, tests = reading(condition.measure, facts), condition.tests
+
+    def passes(at: Instant) -> bool:
+        return any(satisfies(value, tests) for value in found.values(at))
+
+    holds = passes(now)
+    for asked, turn in enumerate(found.turns(now, tests)):
+        if asked == PATIENCE or passes(turn) != holds:
+            return Outcome(holds, turn)
+    return Outcome(holds, None)
+
+
+def _trait(condition: Trait, facts: Facts, now: Instant) -> Outcome:
+    value = facts.trait(condition.name)
+    if condition.reads:
+        value = READINGS[condition.reads](value)
+    relative = [test for test in condition.tests if isinstance(test.value, Relative)]
+    if not relative:
+        return Outcome(satisfies(value, condition.tests), None)
+
+    def passes(at: Instant) -> bool:
+        return satisfies(value, tuple(_at(test, at) for test in condition.tests))
+
+    holds, when = passes(now), instant(value)
+    turns = {when - test.value.offset + 1 for test in relative} if when is not None else set()
+    flips = (turn for turn in sorted(turns) if turn > now and passes(turn) != holds)
+    return Outcome(holds, next(flips, None))
+
+
+def _at(test: Test, now: Instant) -> Test:
+    """A test with a point in time from now as one at that time."""
+    if isinstance(test.value, Relative):
+        return Test(test.op, now + test.value.offset)
+    return test
+
+
+def _seen(condition: Seen, facts: Facts, now: Instant) -> Outcome:
     """By another clock it may lie ahead: the last is then right now, the first is not yet."""
+    at, within = facts.seen(condition.which), condition.within
     if at is None or now >= at + within:
         return Outcome(False, None)
-    if which == "first" and at > now:
+    if condition.which == "first" and at > now:
         return Outcome(False, at)
     return Outcome(True, at + within)
 
@@ -97,3 +154,17 @@ def _in_window(
         if satisfies(inside - gone, tests) != holds:
             return Outcome(holds, instant)
     return Outcome(holds, horizon)
+
+
+_TRUTH: Mapping[type[Condition], Callable[[Any, Facts, Instant], Outcome]] = {
+    AllOf: _all,
+    AnyOf: _any,
+    Not: _not,
+    Trait: _trait,
+    Count: _counted,
+    Measured: _measured,
+    Seen: _seen,
+    Allows: _allows,
+    Identified: _identified,
+    Inside: _inside,
+}

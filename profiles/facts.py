@@ -6,43 +6,64 @@ A purpose sees nothing of events that deny it by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter as Counted
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import merge
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cdp.events import Instant
+from profiles import keeping
 from profiles.comparing import reach
-from profiles.conditions import Counter, Which
-from profiles.fragment import Fragment, Part, Register, Window, parts
+from profiles.conditions import Which
+from profiles.counters import Counter
+from profiles.fragment import ZONE, Fragment, Part, Register, Tally, Window, parts
+from profiles.spans import is_zone
+
+
+class Somebody(NamedTuple):
+    """What all purposes know of somebody: what they allow, and whose identifiers are theirs."""
+
+    granted: Mapping[str, bool] = MappingProxyType({})
+    belongs: Callable[[str, str], bool] = lambda namespace, value: True
+
+
+_NOBODY = Somebody()
 
 
 class Facts:
     """Several fragments, or parts of them, as one, in any order.
 
-    `numbers` are those of the counters, by key; `granted` says which purposes the person allows.
+    `numbers` are those of the counters, by key; `sight` gives what others may see of these.
     """
 
-    __slots__ = ("_granted", "_numbers", "_parts")
+    __slots__ = ("_numbers", "_parts", "_person", "_sight", "_without")
 
     def __init__(
         self,
         parts: Sequence[Part],
         numbers: Mapping[str, str],
-        granted: Mapping[str, bool] = MappingProxyType({}),
+        person: Somebody = _NOBODY,
+        sight: Sight | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> None:
         self._parts = parts
         self._numbers = numbers
-        self._granted = granted
+        self._person = person
+        self._sight = sight
+        self._without = without
 
     def trait(self, name: str) -> Any:
         """The latest value of a trait, by its name or by a dotted path into nested objects."""
         return reach(self._latest, name)
 
-    def occurrences(self, event: str) -> int:
-        """How often an event ever happened."""
-        tallies = [each.events[event] for each in self._parts if event in each.events]
-        return sum(tally.count for tally in tallies)
+    def tally(self, event: str) -> Tally | None:
+        """How often an event ever happened; None when it never did."""
+        found = [each.events[event] for each in self._parts if event in each.events]
+        if len(found) < 2:
+            return found[0] if found else None
+        count = sum(each.count for each in found)
+        return Tally(count, min(each.first for each in found), max(each.last for each in found))
 
     def window(self, counter: Counter) -> Window | None:
         """The state of a counter; None when nothing ever matched it."""
@@ -55,6 +76,16 @@ class Facts:
         newest = list(merge(*(window.newest for window in windows)))[-counter.newest :]
         return Window(sum(window.count for window in windows), newest)
 
+    def kept(self, counter: Counter) -> keeping.State:
+        """The state of a counter that keeps more than instants; None when nothing matched it."""
+        number = self._numbers.get(counter.key)
+        if number is None:
+            return None
+        states = [each.kept[number] for each in self._parts if number in each.kept]
+        if len(states) < 2:
+            return states[0] if states else None
+        return keeping.merged(counter, states)
+
     def seen(self, which: Which) -> Instant | None:
         """When they did the first or the last of all they did."""
         tallies = (tally for each in self._parts for tally in each.events.values())
@@ -64,49 +95,78 @@ class Facts:
 
     def allows(self, purpose: str) -> bool:
         """Whether they allow a purpose now."""
-        return self._granted.get(purpose, False)
+        return self._person.granted.get(purpose, False)
+
+    def identifiers(self, namespace: str) -> list[str]:
+        """Their identifiers of a namespace, in order."""
+        values = {value for each in self._parts for value in each.identifiers.get(namespace, ())}
+        return sorted(value for value in values if self._person.belongs(namespace, value))
+
+    def zone(self) -> str:
+        """The time zone that their traits say, else the one their devices told last; or empty."""
+        said = self.trait(ZONE)
+        if is_zone(said):
+            return str(said)
+        told = _latest((each.zones for each in self._parts), ZONE)
+        return str(told) if told else ""
+
+    def hours(self) -> dict[int, int]:
+        """How often they did something in each hour of the week, in UTC; see `spans.utc_hour`."""
+        found: Counted[int] = Counted()
+        for each in self._parts:
+            for hour, times in each.hours.items():
+                found[int(hour)] += times
+        return dict(found)
+
+    def also(self, purpose: str) -> Facts:
+        """What another purpose may see of this."""
+        return self._sight.beside(self._without, purpose) if self._sight else self
 
     def _latest(self, name: str) -> Any:
-        best: Register | None = None
-        for each in self._parts:
-            known = each.traits.get(name)
-            if known is not None and (best is None or best[:2] < known[:2]):
-                best = known
-        return best[2] if best else None
+        return _latest((each.traits for each in self._parts), name)
+
+
+def _latest(registers: Iterable[Mapping[str, Register]], name: str) -> Any:
+    best: Register | None = None
+    for each in registers:
+        known = each.get(name)
+        if known is not None and (best is None or best[:2] < known[:2]):
+            best = known
+    return best[2] if best else None
 
 
 class Sight:
     """One person as each purpose may see them; `signals` are what means it."""
 
-    __slots__ = ("_fragments", "_granted", "_numbers", "_seen", "_signals")
+    __slots__ = ("_fragments", "_numbers", "_person", "_seen", "_signals")
 
     def __init__(
         self,
         fragments: Sequence[Fragment],
         numbers: Mapping[str, str],
         signals: Mapping[str, frozenset[str]],
-        granted: Mapping[str, bool] = MappingProxyType({}),
+        person: Somebody = _NOBODY,
     ) -> None:
         self._fragments = fragments
         self._numbers = numbers
-        self._signals = signals
-        self._granted = granted
+        # Signals that stamps may deny: none where no event of theirs denies any.
+        self._signals = signals if any(each.stamped for each in fragments) else {}
+        self._person = person
         self._seen: dict[frozenset[str], Facts] = {}
 
     def __call__(self, purpose: str) -> Facts:
         """What conditions of segments for this purpose are evaluated on."""
-        without = self._without(purpose)
+        return self.beside(_NONE, purpose)
+
+    def beside(self, without: frozenset[str], purpose: str) -> Facts:
+        """What a purpose may see of what is there without what denies these signals."""
+        without |= self._signals.get(purpose, _NONE)
         facts = self._seen.get(without)
         if facts is None:
             seen = [part for each in self._fragments for part in parts(each, without)]
-            facts = self._seen[without] = Facts(seen, self._numbers, self._granted)
+            facts = Facts(seen, self._numbers, self._person, self, without)
+            self._seen[without] = facts
         return facts
-
-    def _without(self, purpose: str) -> frozenset[str]:
-        """Signals that stamps may deny; none where no event of theirs denies any."""
-        if any(each.stamped for each in self._fragments):
-            return self._signals.get(purpose, _NONE)
-        return _NONE
 
 
 _NONE: frozenset[str] = frozenset()

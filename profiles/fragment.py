@@ -1,9 +1,10 @@
 """A subject's fragment: a value of mergeable parts only, so that the order of events is no matter.
 
 Traits are last-writer-wins by event time (ties go to the larger event id), counts add up, first
-and last seen are minimum and maximum, windows keep the newest k instants, and of places and devices
-the newest are kept. What came of events that deny something by themselves lies apart, by what they
-deny: a purpose that they deny does not see it, whatever the person says later.
+and last seen are minimum and maximum, windows keep the newest k instants, of places and devices the
+newest are kept, and of what other counters match what `keeping` says. What came of events that deny
+something by themselves lies apart, by what they deny: a purpose that they deny does not see it,
+whatever the person says later.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from cdp.events import Event, Identifier, Instant, SubjectId, event_name
-from profiles import sightings
-from profiles.conditions import Counter, matches
+from profiles import keeping, sightings, spans
+from profiles.counters import Counter, matches
 
 # (at, event id, value)
 Register: TypeAlias = tuple[Instant, bytes, Any]
@@ -46,6 +47,9 @@ class Stamped(msgspec.Struct, array_like=True):
     windows: dict[str, Window] = {}
     places: list[str] = []
     devices: dict[str, Instant] = {}
+    kept: dict[str, keeping.State] = {}
+    zones: dict[str, Register] = {}
+    hours: dict[str, int] = {}
 
 
 class Fragment(msgspec.Struct, array_like=True):
@@ -65,6 +69,9 @@ class Fragment(msgspec.Struct, array_like=True):
     places: list[str] = []
     devices: dict[str, Instant] = {}
     stamped: dict[str, Stamped] = {}
+    kept: dict[str, keeping.State] = {}
+    zones: dict[str, Register] = {}  # the time zone that their devices told last, under ZONE
+    hours: dict[str, int] = {}  # how often they did something in each hour of the week, in UTC
 
 
 Part: TypeAlias = Fragment | Stamped
@@ -85,8 +92,12 @@ def counting(kept: Iterable[tuple[int, Counter]]) -> Counting:
     return Counting(by_event, frozenset(n for each in by_event.values() for n, _ in each))
 
 
+ZONE = "timezone"  # where SDKs put its name in the context
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(Fragment)
+
+
+_NOTHING = _encoder.encode(Fragment())
 
 
 def encode(fragment: Fragment) -> bytes:
@@ -106,7 +117,7 @@ def sealed_as(subject: SubjectId) -> bytes:
 
 def empty() -> Fragment:
     """Nothing yet."""
-    return Fragment({}, {}, {}, {}, {}, places=[], devices={}, stamped={})
+    return decode(_NOTHING)
 
 
 def parts(fragment: Fragment, without: frozenset[str] = frozenset()) -> Iterator[Part]:
@@ -138,6 +149,9 @@ def fold(
         known[value] = min(known.get(value, at), at)
     sightings.add_place(part.places, sightings.place(event))
     sightings.add_device(part.devices, sightings.device(event.context), at)
+    zone = event.context.get(ZONE)
+    if zone and spans.is_zone(zone):
+        _set(part.zones, {ZONE: zone}, at, event.id)
     if event.type == "identify":
         _set(part.traits, event.context.get("traits"), at, event.id)
         _set(part.traits, event.traits, at, event.id)
@@ -146,19 +160,28 @@ def fold(
     name = event_name(event)
     if name:
         _tally(part.events, name, at)
+        hour = str(spans.utc_hour(at))
+        part.hours[hour] = part.hours.get(hour, 0) + 1
         if name in kept.by_event:
             count(fragment, event, kept, denied)
 
 
 def count(fragment: Fragment, event: Event, kept: Counting, denied: Sequence[str] = ()) -> None:
     """Add one event to the counters it matches."""
-    windows = _part(fragment, denied).windows
+    part = _part(fragment, denied)
     for number, counter in kept.by_event.get(event_name(event), ()):
-        if matches(counter.filters, event.properties):
-            window = windows.setdefault(number, Window(0, []))
+        if not matches(counter.filters, event.properties):
+            continue
+        if counter.keep == "instants":
+            window = part.windows.setdefault(number, Window(0, []))
             window.count += 1
             insort(window.newest, event.at)
             del window.newest[: -counter.newest]
+            continue
+        matched = keeping.Matched(event.at, keeping.mark(event.id), event.properties)
+        state = keeping.add(counter, part.kept.get(number), matched)
+        if state is not None:
+            part.kept[number] = state
 
 
 def keep_only(fragment: Fragment, kept: Counting) -> None:
@@ -166,6 +189,8 @@ def keep_only(fragment: Fragment, kept: Counting) -> None:
     for part in parts(fragment):
         for number in part.windows.keys() - kept.numbers:
             del part.windows[number]
+        for number in part.kept.keys() - kept.numbers:
+            del part.kept[number]
 
 
 def _part(fragment: Fragment, denied: Sequence[str]) -> Part:
@@ -174,7 +199,7 @@ def _part(fragment: Fragment, denied: Sequence[str]) -> Part:
     name = " ".join(denied)
     part = fragment.stamped.get(name)
     if part is None:
-        part = fragment.stamped[name] = Stamped({}, {}, {}, {}, [], {})
+        part = fragment.stamped[name] = Stamped()
     return part
 
 

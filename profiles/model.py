@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cdp.events import Instant, SubjectId
-from profiles.conditions import Condition, Facts
+from profiles.conditions import Condition, Facts, Measure, Sequence
 from profiles.evaluating import evaluate
 from profiles.fragment import Fragment, Register, Tally, parts
+from profiles.measuring import reading
+from profiles.parsing import TIMED
+from profiles.spans import DAY
 
 
 @dataclass(slots=True)
@@ -32,6 +35,14 @@ class Definition(NamedTuple):
     key: str
     purpose: str
     condition: Condition
+
+
+class Computed(NamedTuple):
+    """A computed trait as it is shown."""
+
+    key: str
+    purpose: str
+    measure: Measure | Sequence
 
 
 class Evaluation(NamedTuple):
@@ -93,6 +104,34 @@ def evaluate_all(
         if outcome.until is not None:
             changes.append(outcome.until)
     return Evaluation(member_of, min(changes, default=None))
+
+
+def compute_all(
+    computed: Iterable[Computed],
+    facts: Callable[[str], Facts],
+    granted: Mapping[str, bool],
+    now: Instant,
+) -> tuple[dict[str, Any], Instant | None]:
+    """The computed traits that have a value, and when that could change by itself.
+
+    Those whose purpose the person has not allowed are not computed. Times are in whole days.
+    """
+    values: dict[str, Any] = {}
+    changes: list[Instant] = []
+    for trait in computed:
+        if not granted.get(trait.purpose, False):
+            continue
+        found = reading(trait.measure, facts(trait.purpose))
+        (value,) = found.values(now)
+        turn = next(found.turns(now, ()), None)
+        if value is not None and trait.measure.kind in TIMED:
+            value, part = divmod(value, DAY)
+            turn = now + DAY - part
+        if value is not None:
+            values[trait.key] = value
+        if turn is not None:
+            changes.append(turn)
+    return values, min(changes, default=None)
 
 
 def _older(profile: Profile, fragment: Fragment) -> None:

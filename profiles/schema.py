@@ -1,153 +1,59 @@
-"""Segments as people write them: the one source of validation, error messages and OpenAPI."""
+"""Segments and computed traits as people write them: validation, error messages and OpenAPI."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
-from cdp.forms import Flag, Form, WholeNumber, Written
-from profiles.comparing import OPERATORS
+from cdp.forms import Form
+from profiles.filters import at
+from profiles.leaves import (
+    ComputedCondition,
+    ConsentCondition,
+    EventCondition,
+    EventMeasure,
+    IdentifierCondition,
+    SeenCondition,
+    SegmentCondition,
+    TraitCondition,
+)
+from profiles.steps import SequenceCondition, SequenceMeasure
+from profiles.text import reading
 
 MAX_DEPTH = 16
 MAX_CONDITIONS = 200  # in all
 MAX_LIST = 100
-MAX_COUNT = 1000
-_DURATION = (
-    "^([1-9][0-9]{0,7}s|[1-9][0-9]{0,6}m|[1-9][0-9]{0,4}h|[1-9][0-9]{0,3}d|[1-9][0-9]{0,2}w)$"
-)
-
-
-class Scalar(fields.Field[Any]):
-    """A string, a finite number or a boolean."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValidationError("Must be a finite number.")
-        if isinstance(value, int) and abs(value) >= 1 << 63:
-            return _approximate(value)
-        if not isinstance(value, str | int | float):
-            raise ValidationError("Must be a string, a number or true or false.")
-        return value
-
-
-def _approximate(value: int) -> float:
-    """Beyond 64 bits a number is floating point, as it is in every event."""
-    try:
-        return float(value)
-    except OverflowError:
-        raise ValidationError("Must be a finite number.") from None
-
-
-def _tested(*needed: str) -> Any:
-    """A schema-level check that at least one comparison is there."""
-
-    def check(self: Schema, data: Mapping[str, Any], **kwargs: Any) -> None:
-        if not any(name in data for name in needed):
-            raise ValidationError(f"Say what to compare with: one of {', '.join(needed)}.")
-
-    return validates_schema(check)
-
-
-class Comparisons(Form):
-    """What a value is compared with; all that are given must hold."""
-
-    eq = Scalar(metadata={"description": "equals"})
-    ne = Scalar(metadata={"description": "does not equal; a missing value does not"})
-    gt = Scalar(metadata={"description": "is greater, number to number or text to text"})
-    gte = Scalar()
-    lt = Scalar()
-    lte = Scalar()
-    contains = Scalar(metadata={"description": "text contains text, or a list the value"})
-    exists = Flag()
-
-    class Meta:
-        """`in` is a word of Python's own."""
-
-        include: ClassVar = {"in": fields.List(Scalar(), validate=validate.Length(1, 1000))}
-
-
-_NAME = validate.Length(1, 512)
-
-
-class PropertyFilter(Comparisons):
-    """What a property of the event must satisfy; dots reach into nested objects."""
-
-    property = fields.String(required=True, validate=_NAME)
-    check = _tested(*OPERATORS)
-
-
-class TraitCondition(Comparisons):
-    """A trait satisfies every comparison."""
-
-    trait = fields.String(required=True, validate=_NAME)
-    check = _tested(*OPERATORS)
-
-
-def _count() -> WholeNumber:
-    return WholeNumber(validate=validate.Range(0, MAX_COUNT))
-
-
-class Count(Form):
-    """How often: whole numbers from 0 to 1000."""
-
-    eq, ne, gt, gte, lt, lte = _count(), _count(), _count(), _count(), _count(), _count()
-    check = _tested("eq", "ne", "gt", "gte", "lt", "lte")
-
-
-_WITHIN: dict[str, Any] = {
-    "validate": Written(_DURATION, error="Must be a whole number and a unit, 30s to 9999d."),
-    "metadata": {"description": "30s, 15m, 48h, 7d or 2w", "example": "7d"},
-}
-
-
-class EventCondition(Form):
-    """An event happened so often, by default at least once, within a window or ever."""
-
-    event = fields.String(required=True, validate=_NAME)
-    where = fields.List(fields.Nested(PropertyFilter), validate=validate.Length(0, 20))
-    count = fields.Nested(Count)
-    within = fields.String(**_WITHIN)
-
-
-class SeenCondition(Form):
-    """They did the first or the last of all they did within a time."""
-
-    seen = fields.String(required=True, validate=validate.OneOf(["first", "last"]))
-    within = fields.String(required=True, **_WITHIN)
-
-
-class ConsentCondition(Form):
-    """They allow a purpose, or one of its channels, now."""
-
-    consent = fields.String(required=True, validate=validate.Length(1, 129))
 
 
 class Condition(fields.Field[Any]):
     """The tree, each node told apart by the one field that names its kind; or a line of text."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        return _load(_read(value) if isinstance(value, str) else value, depth=1)
+        if isinstance(value, str):
+            value = _understood(reading.tree, value)
+        return _load(value, depth=1)
 
 
-def _read(text: str) -> dict[str, Any]:
-    from profiles.text import reading
-
+def _understood(read: Callable[[str], dict[str, Any]], text: str) -> dict[str, Any]:
     try:
-        return reading.tree(text)
+        return read(text)
     except reading.Unclear as error:
         raise ValidationError(str(error)) from None
 
 
 LEAVES = {
     "trait": TraitCondition,
+    "computed": ComputedCondition,
+    "identifier": IdentifierCondition,
+    "segment": SegmentCondition,
     "event": EventCondition,
+    "sequence": SequenceCondition,
     "seen": SeenCondition,
     "consent": ConsentCondition,
 }
+MEASURED = {"event": EventMeasure, "sequence": SequenceMeasure}
 _KINDS = ("all", "any", "not", *LEAVES)
 
 
@@ -167,27 +73,15 @@ def _load(value: Any, depth: int) -> dict[str, Any]:
         raise ValidationError(f"Takes nothing beside {kind}.")
     inner = value[kind]
     if kind == "not":
-        with _at("not"):
+        with at("not"):
             return {"not": _load(inner, depth + 1)}
     if not isinstance(inner, list) or not 1 <= len(inner) <= MAX_LIST:
         raise ValidationError({kind: [f"Must be a list of 1 to {MAX_LIST} conditions."]})
     loaded_all = []
     for number, each in enumerate(inner):
-        with _at(kind, number):
+        with at(kind, number):
             loaded_all.append(_load(each, depth + 1))
     return {kind: loaded_all}
-
-
-@contextmanager
-def _at(*path: str | int) -> Iterator[None]:
-    """Puts where in the tree an error was in front of it."""
-    try:
-        yield
-    except ValidationError as error:
-        told: Any = error.messages
-        for step in reversed(path):
-            told = {step: told}
-        raise ValidationError(told) from None
 
 
 def _size(where: Any) -> int:
@@ -225,3 +119,26 @@ class SegmentSchema(Form):
         """A bound on the whole tree."""
         if _size(data.get("where")) > MAX_CONDITIONS:
             raise ValidationError(f"May have {MAX_CONDITIONS} conditions in all.", "where")
+
+
+class Measured(fields.Field[Any]):
+    """What a computed trait is, as an object or a line of text."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            value = _understood(reading.value, value)
+        kinds = [each for each in MEASURED if isinstance(value, dict) and each in value]
+        if len(kinds) != 1:
+            raise ValidationError("Must be an object with event or sequence, or a line of text.")
+        return MEASURED[kinds[0]]().load(value)
+
+
+class ComputedTraitSchema(Form):
+    """A computed trait: a name, the purpose it is shown for and what it is."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 200))
+    purpose = fields.String(load_default="analytics", validate=validate.Length(1, 64))
+    value = Measured(
+        required=True,
+        metadata={"example": {"event": "Order Completed", "sum": {"of": "revenue"}}},
+    )

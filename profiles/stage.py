@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
-from profiles import segments, store
-from profiles.facts import Sight
+from profiles import defining, store
+from profiles.facts import Sight, Somebody
 from profiles.folding import Folding
-from profiles.fragment import Counting
-from profiles.model import Definition, Evaluation, Profile, evaluate_all, join
+from profiles.fragment import Counting, Fragment
+from profiles.model import (
+    Computed,
+    Definition,
+    Evaluation,
+    Profile,
+    compute_all,
+    evaluate_all,
+    join,
+)
 from profiles.shelf import Shelf
 from profiles.store import Change, Membership, Recorded
 
@@ -35,10 +43,11 @@ class _Current(NamedTuple):
 
     version: int
     definitions: list[Definition]
+    computed: list[Computed]
     numbers: dict[str, str]
 
 
-_NOTHING = _Current(-1, [], {})
+_NOTHING = _Current(-1, [], [], {})
 
 
 @dataclass(slots=True)
@@ -65,8 +74,8 @@ class Profiles:
     async def _kept(self, connection: Connection, partitions: Sequence[int]) -> dict[int, Counting]:
         """The counters kept in each log partition; in a replay all of them from the start."""
         if self.replaying:
-            return dict.fromkeys(partitions, await segments.counting_all(connection))
-        return await segments.counting_by_partition(connection, partitions)
+            return dict.fromkeys(partitions, await defining.counting_all(connection))
+        return await defining.counting_by_partition(connection, partitions)
 
     async def evaluate(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
@@ -98,10 +107,31 @@ class Profiles:
 
     async def sight(self, connection: Connection, person: Person, signals: Signals) -> Sight | None:
         """Somebody as each purpose may see them; None if there is nothing of them."""
-        current = await self._defined(connection)
+        await self._defined(connection)
         fragments = await self.shelf.open(connection, person.nodes)
+        return self._seen(person, fragments, signals)
+
+    async def computed(
+        self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
+    ) -> dict[ProfileId, tuple[dict[str, Any], Instant | None]]:
+        """Their computed traits, and when these could change by time alone."""
+        traits = (await self._defined(connection)).computed
+        if not traits:
+            return {}
+        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
+        seen = {each.id: (each, self._seen(each, fragments, signals)) for each in people}
+        return {
+            profile: compute_all(traits, sight, each.granted, now)
+            for profile, (each, sight) in seen.items()
+            if sight is not None
+        }
+
+    def _seen(
+        self, person: Person, fragments: Mapping[SubjectId, Fragment], signals: Signals
+    ) -> Sight | None:
         mine = [fragments[node] for node in person.nodes if node in fragments]
-        return Sight(mine, current.numbers, signals, person.granted) if mine else None
+        somebody = Somebody(person.granted, self._belongs(person.nodes))
+        return Sight(mine, self._current.numbers, signals, somebody) if mine else None
 
     async def _evaluated(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
@@ -111,9 +141,8 @@ class Profiles:
         fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
         found = {}
         for person in people:
-            mine = [fragments[node] for node in person.nodes if node in fragments]
-            if mine:
-                sight = Sight(mine, current.numbers, signals, person.granted)
+            sight = self._seen(person, fragments, signals)
+            if sight is not None:
                 found[person.id] = evaluate_all(current.definitions, sight, person.granted, now)
         return found
 
@@ -135,11 +164,12 @@ class Profiles:
         return {definition.key: definition.purpose for definition in self._current.definitions}
 
     async def _defined(self, connection: Connection) -> _Current:
-        version = await segments.share(connection)
+        version = await defining.share(connection)
         if version != self._current.version:
-            definitions = await segments.definitions(connection)
-            numbers = {each.counter.key: str(each.id) for each in await segments.kept(connection)}
-            self._current = _Current(version, definitions, numbers)
+            definitions = await defining.definitions(connection)
+            numbers = {each.counter.key: str(each.id) for each in await defining.kept(connection)}
+            computed = await defining.computed(connection)
+            self._current = _Current(version, definitions, computed, numbers)
         return self._current
 
     def _belongs(self, nodes: Sequence[SubjectId]) -> Callable[[str, str], bool]:

@@ -14,6 +14,7 @@ from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference
 from cdp.api.auditlog import AuditLog
 from cdp.api.centre import Centre
+from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
 from cdp.api.contactable import Contactable
 from cdp.api.destinations import Destinations
@@ -43,10 +44,11 @@ from cdp.telemetry import Traces
 from consent.schema import DecisionSchema, NoticeSchema, PurposeSchema
 from identity.matching.schema import MatchingSchema
 from identity.schema import RulesSchema, RulingSchema
-from profiles.schema import SegmentSchema
+from profiles.schema import ComputedTraitSchema, SegmentSchema
 
 FORMS: tuple[type[Form], ...] = (
     SegmentSchema,
+    ComputedTraitSchema,
     DecisionSchema,
     PurposeSchema,
     NoticeSchema,
@@ -67,6 +69,7 @@ RESOURCES = (
     Matching,
     Identity,
     Segments,
+    ComputedTraits,
     Notices,
     Contactable,
     Receipts,

@@ -24,7 +24,7 @@ from consent.purposes import STORED_FOR, Purpose, by_channel, whole
 from consent.schema import DecisionSchema, PurposeSchema, purpose_of, written
 from consent.stamps import signal_of
 from identity.identifiers import ANONYMOUS_ID, USER_ID
-from profiles import segments
+from profiles import defining
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Consent:
         async with self.parts.changing(request) as connection:
             await _must_be_its_own(connection, purpose)
             await consent_store.put_purpose(connection, purpose)
-            await segments.start_build(connection, f"purpose {key}")
+            await defining.start_build(connection, f"purpose {key}")
         return pages.json(_shown(purpose))
 
     async def list_regimes(self, request: Request) -> Response:

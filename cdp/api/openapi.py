@@ -14,7 +14,9 @@ from cdp import __version__
 from cdp.api.parameters import NAMED, TAKES
 from cdp.api.shapes import PROBLEM, plain, shape
 from cdp.forms import Form
-from profiles.schema import LEAVES, MAX_LIST, Condition, Scalar
+from profiles.filters import MAX_FILTERS, Filter, Numeric, PropertyFilter, Scalar
+from profiles.schema import LEAVES, MAX_LIST, MEASURED, Condition, Measured
+from profiles.steps import Lacking, Step, StepOrLacking
 
 _CODES = {
     400: "The request is not understood; `detail` names the field and the fix",
@@ -137,39 +139,69 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     spec = APISpec("", "", "3.1.0", plugins=[plugin])
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_own)  # type: ignore[no-untyped-call]
-    shown: list[type[Form]] = [*forms, *LEAVES.values()]
-    for form in shown:
+    shown: list[type[Form]] = [*forms, *LEAVES.values(), *MEASURED.values()]
+    for form in (*shown, PropertyFilter, Step, Lacking):
         if _name(form) not in spec.components.schemas:
             spec.components.schema(_name(form), schema=form)
     schemas: dict[str, Any] = spec.to_dict()["components"]["schemas"]
-    condition = {"$ref": "#/components/schemas/Condition"}
-    several = {"type": "array", "items": condition, "minItems": 1, "maxItems": MAX_LIST}
-    alternatives = [
+    for name, needed in _COMPARED.items():
+        schemas[name]["minProperties"] = needed + 1  # at least one of them is a comparison
+    schemas["Condition"] = _tree("Condition", MAX_LIST, LEAVES.values())
+    schemas["Filter"] = _tree("Filter", MAX_FILTERS, [PropertyFilter])
+    return schemas
+
+
+# Forms that need a comparison, and how many fields they need beside it.
+_COMPARED = {
+    "TraitCondition": 1,
+    "ComputedCondition": 1,
+    "PropertyFilter": 1,
+    "Count": 0,
+    "Since": 0,
+    "Distinct": 1,
+    "Amount": 1,
+    "Value": 1,
+}
+
+
+def _tree(name: str, most: int, leaves: Iterable[type[Form]]) -> dict[str, Any]:
+    """Any of these, or several under all, any or not."""
+    node = _ref(name)
+    several = {"type": "array", "items": node, "minItems": 1, "maxItems": most}
+    groups = [
         {
             "type": "object",
             "required": [kind],
             "properties": {kind: wanted},
             "additionalProperties": False,
         }
-        for kind, wanted in (("all", several), ("any", several), ("not", condition))
+        for kind, wanted in (("all", several), ("any", several), ("not", node))
     ]
-    for name, fields in (("TraitCondition", 2), ("PropertyFilter", 2), ("Count", 1)):
-        schemas[name]["minProperties"] = fields  # at least one of them is a comparison
-    leaves = [{"$ref": f"#/components/schemas/{_name(form)}"} for form in LEAVES.values()]
-    schemas["Condition"] = {"oneOf": [*leaves, *alternatives]}
-    return schemas
+    return {"oneOf": [*(_ref(_name(form)) for form in leaves), *groups]}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_TEXT = {"type": "string", "description": "the same as a line of text"}
 
 
 def _own(self: Any, field: Any, **kwargs: Any) -> dict[str, Any]:
     """Of fields that are not marshmallow's own."""
-    if isinstance(field, Condition):
-        tree = {"$ref": "#/components/schemas/Condition"}
-        return {"anyOf": [tree, {"type": "string", "description": "the same as a line of text"}]}
-    if isinstance(field, Scalar):
-        return {"type": ["string", "number", "boolean"]}
-    return {}
+    return next((shown for kind, shown in _OWN.items() if isinstance(field, kind)), {})
 
 
 def _name(schema: Any) -> str:
     found: type[Form] = schema if isinstance(schema, type) else type(schema)
     return found.__name__
+
+
+_OWN: dict[type, dict[str, Any]] = {
+    Condition: {"anyOf": [_ref("Condition"), _TEXT]},
+    Measured: {"anyOf": [*(_ref(_name(each)) for each in MEASURED.values()), _TEXT]},
+    Filter: _ref("Filter"),
+    StepOrLacking: {"anyOf": [_ref("Step"), _ref("Lacking")]},
+    Numeric: {"type": "number"},
+    Scalar: {"type": ["string", "number", "boolean"]},
+}

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cdp import times
-from cdp.api import openapi, pages, refs, samples
+from cdp.api import openapi, pages, refs, samples, samples_segments
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.confidence import confident
@@ -41,7 +41,7 @@ class Profiles:
             "profiles:read",
             openapi.read(
                 "Why a person is in a segment or not, and until when",
-                samples.EXPLANATION,
+                samples_segments.EXPLANATION,
                 named="membership",
             ),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cdp.api.shapes import Component, Free, Names, Null, Perhaps
+from cdp.api.shapes import Free, Names, Null, Perhaps
 from consent.purposes import DEFAULT_PURPOSES
 from consent.schema import written
 from consent.signals.google import NAMES as GOOGLE_NAMES
@@ -20,67 +20,13 @@ PROFILE: dict[str, Any] = {
         {"user_id": ["u-42"], "anonymous_id": ["a-1"], "email": ["ada@example.com"]}
     ),
     "traits": Names({"country": Free("DE"), "email": "ada@example.com"}),
+    "computed": Names({"lifetime_value": Free(51.2)}),
     "groups": Names({"g-1": Names({"name": Free("Analytical Engines")})}),
     "segments": ["buyers"],
     "consent": Names({purpose.key: "granted" for purpose in DEFAULT_PURPOSES}),
     "first_seen": AT,
     "last_seen": AT,
     "events": Names({"page": 3, "Order Completed": 1}),
-}
-SEGMENT: dict[str, Any] = {
-    "key": "buyers",
-    "name": "Buyers",
-    "purpose": "analytics",
-    "where": Component("Condition", {"event": "Order Completed", "within": "90d"}),
-    "text": "count('Order Completed', 90d) >= 1",
-    "sentence": "People who did “Order Completed” in the last 90 days.",
-    "state": "live",
-    "size": 1,
-    "version": 1,
-    "created_at": AT,
-    "updated_at": AT,
-}
-_EXPLAINED: dict[str, Any] = {
-    "text": "count('Order Completed', 90d) >= 1",
-    "holds": True,
-    "until": Null(AT),
-    "value": Free(1),
-    "events": [{"id": FACT, "at": AT}],
-}
-EXPLANATION: dict[str, Any] = {
-    "profile_id": ID,
-    "segment": "buyers",
-    "sentence": SEGMENT["sentence"],
-    "member": True,
-    "since": Null(AT),
-    "until": Null(AT),
-    "because": ["count('Order Completed', 90d) >= 1"],
-    "missing": ["consent.analytics"],
-    "tree": _EXPLAINED | {"of": [Free({"holds": True})]},
-}
-SEGMENTS: dict[str, Any] = {"segments": [SEGMENT]}
-MEMBERS: dict[str, Any] = {
-    "members": [
-        {
-            "profile_id": ID,
-            "since": AT,
-            "identifiers": Perhaps(PROFILE["identifiers"]),
-            "traits": Perhaps(PROFILE["traits"]),
-        }
-    ],
-    **NEXT,
-}
-CHANGES: dict[str, Any] = {
-    "changes": [
-        {
-            "offset": 7,
-            "profile_id": ID,
-            "change": "entered",
-            "at": AT,
-            "cause": FACT,
-        }
-    ],
-    "next": 7,
 }
 PURPOSE: dict[str, Any] = {
     "key": "analytics",

@@ -11,16 +11,16 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from cdp.api import openapi, pages, refs, samples
+from cdp.api import defined, openapi, pages, refs
+from cdp.api import samples_segments as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
 from cdp.errors import Invalid, NotFound
 from cdp.forms import load
 from cdp.times import from_datetime, iso
-from profiles import audience, segments
+from profiles import audience, defining, segments
 from profiles.audience import Member
-from profiles.conditions import parse, purposes
 from profiles.schema import SegmentSchema
 from profiles.segments import Segment
 from profiles.text import telling, writing
@@ -63,6 +63,12 @@ class Segments:
             openapi.delete("Delete a segment; what was decided stays in the ledger"),
         )
         routes.get(
+            "/{key}/versions",
+            self.get_versions,
+            "segments:read",
+            openapi.read("What a segment was and is", samples.SEGMENT_VERSIONS, named="key"),
+        )
+        routes.get(
             "/{key}/members",
             self.get_members,
             "segments:read",
@@ -80,7 +86,10 @@ class Segments:
             self.get_changes,
             "segments:read",
             openapi.read(
-                "Entries and exits since a cursor", samples.CHANGES, named="key", takes="changes"
+                "Entries and exits since a cursor",
+                samples.CHANGES,
+                named="key",
+                takes="changes",
             ),
         )
         return routes.router
@@ -97,8 +106,7 @@ class Segments:
         loaded, _ = load(SegmentSchema(), await pages.read_body(request))
         async with self.parts.changing(request) as connection:
             await refs.known_purpose(connection, loaded["purpose"])
-            for purpose in purposes(parse(loaded["where"])):
-                await refs.known_purpose(connection, purpose, "where")
+            await defined.check(connection, key, loaded["where"])
             await segments.put(connection, key, **loaded)
             found = await _found(connection, key)
         return pages.json(shown(found))
@@ -112,9 +120,20 @@ class Segments:
         """Remove one."""
         key = refs.key(request)
         async with self.parts.changing(request) as connection:
+            await defined.unused(connection, "segment", key)
             if not await segments.delete(connection, key):
                 raise NotFound(f"there is no segment {key}")
         return Response(status_code=204)
+
+    async def get_versions(self, request: Request) -> Response:
+        """Each definition it ever had, the latest first; also of one that was deleted."""
+        key = refs.key(request)
+        async with self.parts.database.transaction() as connection:
+            found = await defining.versions(connection, "segment", key)
+        if not found:
+            raise NotFound(f"there was never a segment {key}")
+        told = [{**defined.shown(each), **_written(each.definition)} for each in found]
+        return pages.json({"versions": told})
 
     async def get_members(self, request: Request) -> Response:
         """The audience, page by page or as one stream."""
@@ -156,15 +175,17 @@ def shown(segment: Segment) -> dict[str, Any]:
         "key": segment.key,
         "name": segment.name,
         "purpose": segment.purpose,
-        "where": segment.wanted,
-        "text": writing.text(segment.wanted),
-        "sentence": telling.sentence(segment.wanted),
+        **_written(segment.wanted),
         "state": "live" if segment.build_state == "done" else "building",
         "size": segment.size,
         "version": segment.version,
         "created_at": iso(from_datetime(segment.created_at)),
         "updated_at": iso(from_datetime(segment.updated_at)),
     }
+
+
+def _written(where: dict[str, Any]) -> dict[str, Any]:
+    return {"where": where, "text": writing.text(where), "sentence": telling.sentence(where)}
 
 
 def _included(request: Request) -> set[str]:

@@ -26,6 +26,7 @@ WHOLE = (
     "audit",
     "brand",
     "builds",
+    "computed_traits",
     "consent_chain",
     "consent_heads",
     "counters",
@@ -54,6 +55,7 @@ WHOLE = (
     "notices",
     "uncollectable",
     "uncollected",
+    "versions",
     # What was under way: nothing of it is lost, and nothing is done twice.
     "checkpoints",
     "heads",

@@ -37,6 +37,7 @@ STAYS = {
     "builds": "how far definitions are",
     "changes": "entries and exits by keyed hash, which feeds have been read from",
     "checkpoints": "positions",
+    "computed_traits": "configuration",
     "consent_chain": "hashes over sealed facts: it goes on proving that none was altered",
     "consent_heads": "likewise",
     "counters": "configuration",
@@ -60,4 +61,5 @@ STAYS = {
     "sources": "configuration",
     "suppressions": "keyed hashes: what keeps them from being stored",
     "uncollected": "counts",
+    "versions": "configuration",
 }

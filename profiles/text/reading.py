@@ -8,66 +8,10 @@ from typing import Any, TypeAlias
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
+from profiles.text.grammar import GRAMMAR, SAID
+
 LONGEST = 20_000  # characters
 SYMBOLS = {"=": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
-_GRAMMAR = r"""
-start: any_of
-?any_of: all_of (_OR all_of)*
-?all_of: one (_AND one)*
-?one: _NOT one -> negated
-    | "(" any_of ")"
-    | _TRAIT "." name tests -> trait
-    | _FIRST_SEEN _WITHIN DURATION -> first_seen
-    | _LAST_SEEN _WITHIN DURATION -> last_seen
-    | _CONSENT "." name -> consent
-    | _COUNT "(" STRING [filters] ["," DURATION] ")" [tests] -> event
-filters: _WHERE filter (_AND filter)*
-filter: name tests
-name: PATH | STRING
-tests: test | _IS "(" test (_AND test)* ")"
-?test: SYMBOL value -> compared
-    | _IN "(" value ("," value)* ")" -> among
-    | _CONTAINS value -> containing
-    | EXISTS -> existing
-    | MISSING -> missing
-value: STRING | NUMBER | TRUE | FALSE
-
-_AND: /and\b/i
-_OR: /or\b/i
-_NOT: /not\b/i
-_TRAIT: /trait\b/i
-_COUNT: /count\b/i
-_FIRST_SEEN: /first_seen\b/i
-_LAST_SEEN: /last_seen\b/i
-_WITHIN: /within\b/i
-_CONSENT: /consent\b/i
-_WHERE: /where\b/i
-_IS: /is\b/i
-_IN: /in\b/i
-_CONTAINS: /contains\b/i
-EXISTS: /exists\b/i
-MISSING: /missing\b/i
-TRUE: /true\b/i
-FALSE: /false\b/i
-SYMBOL: /!=|>=|<=|=|>|</
-STRING: /'(?:[^']|'')*'/
-NUMBER: /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/
-DURATION: /[1-9][0-9]*[smhdw]\b/
-PATH: /[^\W\d][\w-]*(?:\.[\w-]+)*/
-%ignore /\s+/
-"""
-_SAID = {
-    "$END": "the end",
-    "STRING": "a 'text'",
-    "NUMBER": "a number",
-    "DURATION": "a duration like 7d",
-    "PATH": "a name",
-    "SYMBOL": "= != > >= < <=",
-    "LPAR": "(",
-    "RPAR": ")",
-    "COMMA": ",",
-    "DOT": ".",
-}
 _WHOLE_DIGITS = 30  # of a number that is read as a whole one
 
 Test: TypeAlias = tuple[str, Any]
@@ -82,18 +26,29 @@ def tree(text: str) -> dict[str, Any]:
 
     Unclear tells the character at which it cannot be read, counted from one.
     """
+    return dict(_read(text, "start"))
+
+
+def value(text: str) -> dict[str, Any]:
+    """Likewise what a text measures: `sum(revenue of 'Order Completed', 90d)`."""
+    kind, found = _read(text, "value")
+    return found if kind in found or "sequence" in found else {**found, kind: {}}
+
+
+def _read(text: str, start: str) -> Any:
     if len(text) > LONGEST:
         raise Unclear(f"Longer than {LONGEST:,} characters: write it as JSON.")
     try:
-        read: Any = _parser().parse(text)
+        return _parser().parse(text, start=start)
     except UnexpectedInput as error:
         raise Unclear(_told(text, error)) from None
-    return dict(read)
 
 
 @cache
 def _parser() -> Lark:
-    return Lark(_GRAMMAR, parser="lalr", transformer=_Reader(), maybe_placeholders=True)
+    starts = ["start", "value"]
+    reader = _Reader()
+    return Lark(GRAMMAR, parser="lalr", start=starts, transformer=reader, maybe_placeholders=True)
 
 
 @v_args(inline=True)
@@ -104,16 +59,28 @@ class _Reader(Transformer[Token, Any]):
         return whole
 
     def any_of(self, *of: Any) -> Any:
-        return {"any": list(of)}
+        return {"any": list(of)} if len(of) > 1 else of[0]
 
     def all_of(self, *of: Any) -> Any:
-        return {"all": list(of)}
+        return {"all": list(of)} if len(of) > 1 else of[0]
 
     def negated(self, inner: Any) -> Any:
         return {"not": inner}
 
-    def trait(self, name: str, tests: dict[str, Any]) -> Any:
-        return {"trait": name, **tests}
+    def trait(self, name: str, reads: Token | None, tests: dict[str, Any]) -> Any:
+        return {"trait": name, **_as(reads), **tests}
+
+    def computed(self, name: str, tests: dict[str, Any]) -> Any:
+        return {"computed": name, **tests}
+
+    def identifier(self, name: str, tests: dict[str, Any] | None) -> Any:
+        return {"identifier": name, **(tests or {})}
+
+    def segment(self, key: str) -> Any:
+        return {"segment": key}
+
+    def consent(self, purpose: str) -> Any:
+        return {"consent": purpose}
 
     def first_seen(self, within: Token) -> Any:
         return {"seen": "first", "within": str(within)}
@@ -121,26 +88,59 @@ class _Reader(Transformer[Token, Any]):
     def last_seen(self, within: Token) -> Any:
         return {"seen": "last", "within": str(within)}
 
-    def consent(self, purpose: str) -> Any:
-        return {"consent": purpose}
+    def measured(self, found: tuple[str, dict[str, Any]], tests: dict[str, Any] | None) -> Any:
+        kind, measure = found
+        if kind == "count" and not tests:
+            return measure
+        return {**measure, kind: {**measure.get(kind, {}), **(tests or {})}}
 
-    def event(
-        self, name: Token, filters: Any, within: Token | None, tests: dict[str, Any] | None
-    ) -> Any:
-        found: dict[str, Any] = {"event": _text(name)}
-        if filters:
-            found["where"] = filters
-        if tests:
-            found["count"] = tests
-        if within:
-            found["within"] = str(within)
+    def counted(self, kind: Token, name: Token, filters: Any, args: dict[str, Any]) -> Any:
+        return str(kind).lower(), {"event": _text(name), **_where(filters), **args}
+
+    def valued(self, kind: Token, of: str, *event: Any) -> Any:
+        name, filters, args = event
+        measure = str(kind).lower()
+        return measure, {"event": _text(name), **_where(filters), measure: {"of": of}, **args}
+
+    def sequence(self, *steps: Any) -> Any:
+        return "count", {"sequence": list(steps[:-1]), **steps[-1]}
+
+    def step(self, name: Token, filters: Any, *limits: Any) -> Any:
+        after, within, without = limits
+        found = {"event": _text(name), **_where(filters)}
+        found |= {"after": str(after)} if after else {}
+        found |= {"within": str(within)} if within else {}
+        return found | ({"without": without} if without else {})
+
+    def lacking(self, name: Token, filters: Any, wait: Token) -> Any:
+        return {"no": _text(name), **_where(filters), "for": str(wait)}
+
+    def without(self, *others: Any) -> Any:
+        return list(others)
+
+    def other(self, name: Token, filters: Any) -> Any:
+        return {"event": _text(name), **_where(filters)}
+
+    def args(self, *each: dict[str, str]) -> dict[str, str]:
+        found = {name: value for arg in each for name, value in arg.items()}
+        if len(found) < len(each):
+            raise Unclear("One time and one `same` at most may follow what is counted.")
         return found
 
-    def filters(self, *each: Any) -> Any:
-        return list(each)
+    def sliding(self, within: Token) -> Any:
+        return {"within": str(within)}
 
-    def filter(self, name: str, tests: dict[str, Any]) -> Any:
-        return {"property": name, **tests}
+    def calendar(self, during: Token) -> Any:
+        return {"during": " ".join(during.lower().split())}
+
+    def same(self, name: str) -> Any:
+        return {"same": name}
+
+    def filters(self, whole: dict[str, Any]) -> Any:
+        return whole.get("all", [whole])
+
+    def filter(self, name: str, reads: Token | None, tests: dict[str, Any]) -> Any:
+        return {"property": name, **_as(reads), **tests}
 
     def name(self, token: Token) -> str:
         return _text(token) if token.type == "STRING" else str(token)
@@ -157,8 +157,20 @@ class _Reader(Transformer[Token, Any]):
     def among(self, *values: Any) -> Test:
         return "in", list(values)
 
-    def containing(self, value: Any) -> Test:
-        return "contains", value
+    def compared_times(self, symbol: Token, duration: Token) -> Test:
+        return SYMBOLS[symbol], str(duration)
+
+    def worded(self, word: Token, value: Any) -> Test:
+        return word.lower(), value
+
+    def on(self, when: Token, point: Token) -> Test:
+        return when.lower(), _text(point)
+
+    def ago(self, when: Token, duration: Token) -> Test:
+        return when.lower(), f"{duration} ago"
+
+    def ahead(self, when: Token, duration: Token) -> Test:
+        return when.lower(), f"in {duration}"
 
     def existing(self, _: Token) -> Test:
         return "exists", True
@@ -166,13 +178,21 @@ class _Reader(Transformer[Token, Any]):
     def missing(self, _: Token) -> Test:
         return "exists", False
 
-    def value(self, token: Token) -> Any:
+    def scalar(self, token: Token) -> Any:
         if token.type == "STRING":
             return _text(token)
         if token.type == "NUMBER":
             whole = token.lstrip("-").isdigit() and len(token) <= _WHOLE_DIGITS
             return int(token) if whole else float(token)
         return token.type == "TRUE"
+
+
+def _where(filters: list[Any] | None) -> dict[str, Any]:
+    return {"where": filters} if filters else {}
+
+
+def _as(reads: Token | None) -> dict[str, str]:
+    return {"as": reads.lower()} if reads else {}
 
 
 def _text(token: str) -> str:
@@ -190,8 +210,8 @@ def _told(text: str, error: UnexpectedInput) -> str:
     at = len(text) if isinstance(error, UnexpectedEOF) else error.pos_in_stream or 0
     ended = at >= len(text) or (isinstance(error, UnexpectedToken) and not error.token)
     where = "At the end" if ended else f"At character {at + 1}, {_near(text, at)}"
-    helps = sorted(_SAID.get(each, each.strip("_").lower()) for each in wanted)
-    return f"{where}: expected {', '.join(helps)}."
+    helps = sorted(SAID.get(each, each.strip("_").lower()) for each in wanted)
+    return f"{where}: expected {', '.join(helps) or SAID['$END']}."
 
 
 def _near(text: str, at: int) -> str:

@@ -8,17 +8,27 @@ from typing import Any
 
 import msgspec
 
-from profiles.comparing import OPERATORS
+from profiles.comparing import OPERATORS, TIMES
+from profiles.parsing import MEASURES, TIMED
 from profiles.text.reading import SYMBOLS
 
 _SYMBOL_OF = {op: symbol for symbol, op in SYMBOLS.items()}
-_PATH = re.compile(r"[^\W\d][\w-]*(?:\.[\w-]+)*")
+_PATH = re.compile(r"(?!not\b)[^\W\d][\w-]*(?:\.[\w-]+)*", re.IGNORECASE)
 _ONCE = {"gte": 1}
+_SPANS = ("within", "during")
 
 
 def text(where: Mapping[str, Any]) -> str:
     """A condition that was checked, as one line."""
     return _any(normal(where))
+
+
+def value_text(value: Mapping[str, Any]) -> str:
+    """What a computed trait measures, checked, as one line."""
+    if "sequence" in value:
+        return _measure("count", value)
+    kind = next((each for each in MEASURES if each in value), "count")
+    return _measure(kind, value)
 
 
 def normal(where: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,18 +39,55 @@ def normal(where: Mapping[str, Any]) -> dict[str, Any]:
             return inner[0] if len(inner) == 1 else {kind: inner}
     if "not" in where:
         return {"not": normal(where["not"])}
-    if "trait" in where:
-        return {"trait": where["trait"], **_tests(where)}
-    if "event" not in where:
-        return dict(where)
-    found: dict[str, Any] = {"event": where["event"]}
-    filters = where.get("where")
-    if filters:
-        found["where"] = [{"property": each["property"], **_tests(each)} for each in filters]
-    found["count"] = _tests(where.get("count", _ONCE))
-    if "within" in where:
-        found["within"] = where["within"]
+    if "sequence" in where:
+        steps = [_normal_step(each) for each in where["sequence"]]
+        return {"sequence": steps, **_rest(where), "count": _tests(where.get("count", _ONCE))}
+    if "event" in where:
+        return _normal_event(where)
+    head = {name: where[name] for name in where if name not in OPERATORS}
+    return {**head, **_tests(where)}
+
+
+def _normal_event(where: Mapping[str, Any]) -> dict[str, Any]:
+    kind = next((each for each in MEASURES if each in where), "count")
+    of = {"of": where[kind]["of"]} if "of" in where.get(kind, {}) else {}
+    tests = _tests(where.get(kind, _ONCE))
+    found = {"event": where["event"], **_filtered(where)}
+    return {**found, kind: {**of, **tests}, **_rest(where)}
+
+
+def _normal_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    found = {**step}
+    found.pop("where", None)
+    found |= _filtered(step)
+    if "without" in step:
+        others = [{"event": each["event"], **_filtered(each)} for each in step["without"]]
+        found["without"] = others
+        if not others:
+            del found["without"]
     return found
+
+
+def _filtered(where: Mapping[str, Any]) -> dict[str, Any]:
+    filters = [_normal_filter(each) for each in where.get("where", ())]
+    if len(filters) == 1 and "all" in filters[0]:
+        filters = filters[0]["all"]
+    return {"where": filters} if filters else {}
+
+
+def _normal_filter(where: Mapping[str, Any]) -> dict[str, Any]:
+    for rule in ("all", "any"):
+        if rule in where:
+            inner = [_normal_filter(each) for each in where[rule]]
+            return inner[0] if len(inner) == 1 else {rule: inner}
+    if "not" in where:
+        return {"not": _normal_filter(where["not"])}
+    reads = {"as": where["as"]} if "as" in where else {}
+    return {"property": where["property"], **reads, **_tests(where)}
+
+
+def _rest(where: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: where[name] for name in (*_SPANS, "same") if name in where}
 
 
 def _tests(where: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,38 +111,73 @@ def _single(where: Mapping[str, Any]) -> str:
         return f"({_any(where)})"
     if "not" in where:
         return f"not {_single(where['not'])}"
-    if "trait" in where:
-        return f"trait.{_name(where['trait'])} {_compared(where)}"
+    if "property" in where:
+        return f"{name(where['property'])}{_as(where)} {_compared(where)}"
     if "seen" in where:
         return f"{where['seen']}_seen within {where['within']}"
-    if "consent" in where:
-        return f"consent.{_name(where['consent'])}"
-    filters = [f"{_name(each['property'])} {_compared(each)}" for each in where.get("where", ())]
-    inside = _value(where["event"]) + (f" where {' and '.join(filters)}" if filters else "")
-    within = f", {where['within']}" if "within" in where else ""
-    return f"count({inside}{within}) {_compared(where['count'])}"
+    for kind in ("trait", "computed", "identifier", "segment", "consent"):
+        if kind in where:
+            return f"{kind}.{name(where[kind])}{_as(where)} {_compared(where)}".rstrip()
+    kind = next((each for each in MEASURES if each in where), "count")
+    return f"{_measure(kind, where)} {_compared(where[kind], timed=kind in TIMED)}"
 
 
-def _compared(where: Mapping[str, Any]) -> str:
-    said = [_test(op, where[op]) for op in OPERATORS if op in where]
-    return said[0] if len(said) == 1 else f"is ({' and '.join(said)})"
+def _measure(kind: str, where: Mapping[str, Any]) -> str:
+    rest = [where[each] for each in _SPANS if each in where]
+    rest += [f"same {name(where['same'])}"] if "same" in where else []
+    if "sequence" in where:
+        steps = " then ".join(_step(each) for each in where["sequence"])
+        return f"sequence({', '.join((steps, *rest))})"
+    of = where.get(kind, {}).get("of")
+    inside = (f"{name(of)} of " if of else "") + _event(where["event"], where)
+    return f"{kind}({', '.join((inside, *rest))})"
 
 
-def _test(op: str, value: Any) -> str:
+def _event(called: str, where: Mapping[str, Any]) -> str:
+    filters = where.get("where")
+    if not filters:
+        return scalar(called)
+    return f"{scalar(called)} where {_any({'all': filters} if len(filters) > 1 else filters[0])}"
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    if "no" in step:
+        return f"no {_event(step['no'], step)} for {step['for']}"
+    said = [_event(step["event"], step)]
+    said += [f"{limit} {step[limit]}" for limit in ("after", "within") if limit in step]
+    said += [f"without {_event(each['event'], each)}" for each in step.get("without", ())]
+    return " ".join(said)
+
+
+def _as(where: Mapping[str, Any]) -> str:
+    return f" as {where['as']}" if "as" in where else ""
+
+
+def _compared(where: Mapping[str, Any], *, timed: bool = False) -> str:
+    said = [_test(op, where[op], timed=timed) for op in OPERATORS if op in where]
+    return said[0] if len(said) == 1 else f"is ({' and '.join(said)})" if said else ""
+
+
+def _test(op: str, value: Any, *, timed: bool) -> str:
     if op == "exists":
         return "exists" if value else "missing"
     if op == "in":
-        return f"in ({', '.join(_value(each) for each in value)})"
-    if op == "contains":
-        return f"contains {_value(value)}"
-    return f"{_SYMBOL_OF[op]} {_value(value)}"
+        return f"in ({', '.join(scalar(each) for each in value)})"
+    if op in TIMES:
+        relative = value.startswith("in ") or value.endswith(" ago")
+        return f"{op} {value if relative else scalar(value)}"
+    if op in _SYMBOL_OF:
+        return f"{_SYMBOL_OF[op]} {value if timed else scalar(value)}"
+    return f"{op} {scalar(value)}"
 
 
-def _name(name: str) -> str:
-    return name if _PATH.fullmatch(name) else _value(name)
+def name(said: str) -> str:
+    """Of a trait or property: in quotes where it is no plain name."""
+    return said if _PATH.fullmatch(said) else scalar(said)
 
 
-def _value(value: Any) -> str:
+def scalar(value: Any) -> str:
+    """A text in quotes, or a number, true or false as JSON has it."""
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return msgspec.json.encode(value).decode()

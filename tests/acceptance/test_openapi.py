@@ -47,6 +47,18 @@ EXPECTED = {
     "Must be a language": "what an object's names may be does not come through from the form",
     "Must be an http or https URL": "which texts name a host is more than a pattern can tell",
     "events are stored for": "which purpose is meant stands in the path, not in the body",
+    "not both.": "which fields of a condition go together is more than its schema says",
+    "Goes with count alone": "likewise",
+    "takes neither within nor during": "likewise",
+    "The first step has nothing before it": "likewise, of a sequence",
+    "is the last of a sequence": "likewise",
+    "Is longer than within": "likewise",
+    "One time and one `same`": "likewise, of a condition as text",
+    "is not an ISO 8601": "which texts are dates is more than a pattern can tell",
+    "there is no segment": "which segments there are is in the database",
+    "there is no computed trait": "likewise",
+    "cannot refer to itself": "likewise",
+    "Filters may nest": "a schema of a tree has no depth",
     ": expected ": "a condition as text is in a language of its own",
     "before 1970": "JSON Schema has no least date",
     "lies in the future": "JSON Schema does not know what time it is",
@@ -78,6 +90,8 @@ async def story(api: Api) -> None:
     """Something to show on every route, under the names that the description has as examples."""
     orders = {"event": "Order Completed", "where": [{"property": "revenue", "gt": 50}]}
     await api.put("/segments/buyers", {"name": "Buyers", "where": orders})
+    worth = {"event": "Order Completed", "sum": {"of": "revenue"}}
+    await api.put("/traits/buyers", {"name": "Worth", "value": worth})
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
     await api.put("/destinations/buyers", hook)
     purpose = {"name": "B", "by_default": "denied", "signals": ["b"], "channels": ["c"]}

@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from profiles.comparing import Test as Comparison
 from profiles.comparing import lookup, satisfies
-from profiles.conditions import Counter, counters, parse
+from profiles.conditions import counters
+from profiles.counters import Counter
 from profiles.evaluating import evaluate
-from profiles.fragment import Window
+from profiles.fragment import Tally, Window
+from profiles.parsing import parse
+from tests.support.plain import Plain
 
 S = 1_000_000
 
 
 @dataclass
-class History:
+class History(Plain):
     """Facts as conditions read them, counted from a plain list of (event, instant)."""
 
     events: list[tuple[str, int]]
@@ -29,8 +32,9 @@ class History:
     def trait(self, name: str) -> Any:
         return lookup(self.traits, name)
 
-    def occurrences(self, event: str) -> int:
-        return sum(1 for name, _ in self.events if name == event)
+    def tally(self, event: str) -> Tally | None:
+        instants = [at for name, at in self.events if name == event]
+        return Tally(len(instants), min(instants), max(instants)) if instants else None
 
     def window(self, counter: Counter) -> Window | None:
         instants = sorted(at for name, at in self.events if name == counter.event)

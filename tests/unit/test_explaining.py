@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.conditions import parse
 from profiles.evaluating import evaluate
 from profiles.explaining import Deed, Explanation, because, explain, missing
+from profiles.parsing import parse
 from profiles.text.reading import tree
 from tests.unit.test_conditions import History, S, events, trees
 

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event
 from profiles import fragment
-from profiles.conditions import Counter, counters, parse
+from profiles.conditions import counters
+from profiles.counters import Counter
 from profiles.evaluating import evaluate
-from profiles.facts import Facts, Sight
-from profiles.fragment import Fragment, Window
+from profiles.facts import Facts, Sight, Somebody
+from profiles.fragment import Fragment, Tally, Window
+from profiles.parsing import parse
+from tests.support.plain import Plain
 
 S = 1_000_000
 CONDITIONS = [
@@ -47,7 +50,7 @@ def folded(events: list[Event]) -> Fragment:
     return made
 
 
-class History:
+class History(Plain):
     """Facts read from the whole list of events, each time anew."""
 
     def __init__(self, events: list[Event]) -> None:
@@ -61,8 +64,9 @@ class History:
         found = traits.get(first)
         return found.get(rest) if rest and isinstance(found, dict) else None if rest else found
 
-    def occurrences(self, name: str) -> int:
-        return sum(fragment.event_name(each) == name for each in self.events)
+    def tally(self, name: str) -> Tally | None:
+        done = [each.at for each in self.events if fragment.event_name(each) == name]
+        return Tally(len(done), done[0], done[-1]) if done else None
 
     def window(self, counter: Counter) -> Window | None:
         counted = [
@@ -125,7 +129,7 @@ def test_fragments_answer_what_the_history_answers(
         shuffler.choice(parts).append(each)
     for part in parts:
         shuffler.shuffle(part)
-    facts = Facts([folded(part) for part in parts if part], NUMBERS, ALLOWED)
+    facts = Facts([folded(part) for part in parts if part], NUMBERS, Somebody(ALLOWED))
     history = History(events)
     for condition in PARSED:
         assert evaluate(condition, facts, now * S) == evaluate(condition, history, now * S)
@@ -145,7 +149,7 @@ def test_a_purpose_sees_nothing_of_events_that_deny_it(
     one = fragment.empty()
     for each, stamp in shuffler.sample(events, len(events)):
         fragment.fold(one, each, [], KEPT, stamp)
-    sight = Sight([fragment.decode(fragment.encode(one))], NUMBERS, SIGNALS, ALLOWED)
+    sight = Sight([fragment.decode(fragment.encode(one))], NUMBERS, SIGNALS, Somebody(ALLOWED))
     for purpose in (*SIGNALS, "a purpose of tomorrow"):
         without = SIGNALS.get(purpose, frozenset())
         history = History([each for each, stamp in events if without.isdisjoint(stamp)])

@@ -110,15 +110,18 @@ def test_case_space_and_what_goes_without_saying() -> None:
     [
         (
             "trait.country",
-            "At the end: expected = != > >= < <=, contains, exists, in, is, missing.",
+            "At the end: expected = != > >= < <=, as, before, after, contains, starts_with,",
         ),
         (
             "country = 'DE'",
-            "At character 1, “country = 'DE'”: expected (, consent, count, first_seen,",
+            "At character 1, “country = 'DE'”: expected (, computed, consent, count, days,",
         ),
-        ("count('A', 7x) > 1", "At character 12, “7x) > 1”: expected a duration like 7d."),
+        ("count('A', 7x) > 1", "At character 12, “7x) > 1”: expected a duration like 7d, a time"),
         ("trait.a = 1 trait.b = 2", "At character 13, “trait.b = 2”: expected and, or, the end."),
-        ("trait.a = 'b", "At character 11, “'b”: expected a 'text', a number, false, true."),
+        (
+            "trait.a = 'b",
+            "At character 11, “'b”: expected a 'text', a duration like 7d, a number, false, true.",
+        ),
         ("trait.a is (> 1 and > 2)", "compares twice in the same way"),
         ("trait.a = '" + "x" * 20_000 + "'", "Longer than 20,000 characters: write it as JSON."),
     ],

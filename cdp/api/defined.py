@@ -1,0 +1,47 @@
+"""What segments and computed traits have in common where they are changed and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cdp.api import refs
+from cdp.db import Connection
+from cdp.errors import Conflict, Invalid
+from cdp.times import from_datetime, iso
+from profiles import defining, referring
+from profiles.conditions import purposes
+from profiles.defining import Version
+from profiles.parsing import parse
+
+
+async def check(connection: Connection, key: str, where: Mapping[str, Any]) -> None:
+    """Invalid if a segment's definition names what there is not, or refers to itself."""
+    for purpose in purposes(parse(where)):
+        await refs.known_purpose(connection, purpose, "where")
+    found = referring.problem(key, where, await defining.wanted(connection))
+    if found is not None:
+        raise Invalid(f"where: {found}", field="where")
+
+
+async def unused(connection: Connection, kind: str, key: str) -> None:
+    """Conflict, naming them, if segments refer to it."""
+    users = await defining.referring(connection, kind, key)
+    if users:
+        raise Conflict(f"{key} is used by {listed('segment', users)}; change or delete them first")
+
+
+def listed(what: str, keys: Sequence[str]) -> str:
+    """`the segments a, b and c`."""
+    *most, last = keys
+    return f"the {what}s {', '.join(most)} and {last}" if most else f"the {what} {last}"
+
+
+def shown(version: Version) -> dict[str, Any]:
+    """What the API tells of any version; the definition is told by whose it is."""
+    return {
+        "version": version.version,
+        "name": version.name,
+        "purpose": version.purpose,
+        "made_at": iso(from_datetime(version.made_at)),
+    }

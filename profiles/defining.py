@@ -1,0 +1,210 @@
+"""What is defined over profiles: the counters that it needs, and the builds that bring it in.
+
+Segments and computed traits share them. Who changes a definition bumps `definitions` first, so that
+nobody evaluates half of a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cdp.db import Connection, named
+from profiles.conditions import asked, counters
+from profiles.counters import Counter
+from profiles.fragment import Counting, counting
+from profiles.model import Computed, Definition
+from profiles.parsing import Known, counter, measure, parse, references
+
+_LIVE = named("select id, key, purpose, active from segments where active is not null order by id")
+_COMPUTED = named(
+    "select key, purpose, active from computed_traits where active is not null order by key"
+)
+_DEFINED = named(
+    """
+    select 'segment', key, wanted, active from segments union all
+    select 'computed', key, wanted, active from computed_traits
+    """
+)
+_SHARE = named("select version from definitions for share")
+_BUMP = named("update definitions set version = version + 1")
+_FIELDS = "c.id, c.event, c.filters, c.newest, c.keep, c.property, c.horizon"
+_COUNTERS = named(f"select {_FIELDS}, c.build from counters c order by c.id")  # noqa: S608
+_ADD_COUNTER = named(
+    """
+    insert into counters (build, event, filters, newest, keep, property, horizon)
+    values (:build, :event, cast(:filters as json), :newest, :keep, :property, :horizon)
+    """
+)
+_DROP_COUNTERS = named("delete from counters where id = any(:ids)")
+_ADD_BUILD = named("insert into builds (reason) values (:reason) returning id")
+_KEPT = named(
+    f"select b.partition, {_FIELDS}"  # noqa: S608 - our own constant
+    "  from counters c join build_partitions b using (build) where b.partition = any(:partitions)"
+    " order by c.id"
+)
+_ACTIVATE_SEGMENTS = named("update segments set active = wanted where build = :build")
+_ACTIVATE_COMPUTED = named("update computed_traits set active = wanted where build = :build")
+_KEEP_VERSION = named(
+    """
+    insert into versions (kind, key, version, name, purpose, definition)
+    select :kind, :key, coalesce(max(version), 0) + 1, :name, :purpose, cast(:definition as json)
+      from versions where kind = :kind and key = :key
+    returning version
+    """
+)
+_VERSIONS = named(
+    """
+    select version, name, purpose, definition, made_at from versions
+     where kind = :kind and key = :key order by version desc
+    """
+)
+
+
+class Kept(NamedTuple):
+    """A counter as it is stored, with the build that brought it in."""
+
+    id: int
+    counter: Counter
+    build: int
+
+
+class Version(NamedTuple):
+    """A definition as it was wanted from some time on."""
+
+    version: int
+    name: str
+    purpose: str
+    definition: dict[str, Any]
+    made_at: datetime
+
+
+async def start_build(connection: Connection, reason: str, needed: Iterable[Counter] = ()) -> int:
+    """Note that all of history is to be looked at again, for these counters as far as new."""
+    build: int = (await connection.execute(_ADD_BUILD, {"reason": reason})).scalar_one()
+    known = {each.counter for each in await kept(connection)}
+    for new in sorted(set(needed) - known):
+        filters = msgspec.json.encode(msgspec.json.decode(new.key)["where"]).decode()
+        values = {"build": build, "event": new.event, "filters": filters, "newest": new.newest}
+        values |= {"keep": new.keep, "property": new.of, "horizon": new.horizon}
+        await connection.execute(_ADD_COUNTER, values)
+    return build
+
+
+async def bump(connection: Connection) -> None:
+    """Take the definitions for oneself until the transaction ends, and mark them as changed."""
+    await connection.execute(_BUMP)
+
+
+async def share(connection: Connection) -> int:
+    """The definitions' version; they hold still until the caller's transaction ends."""
+    version: int = (await connection.execute(_SHARE)).scalar_one()
+    return version
+
+
+async def keep_version(
+    connection: Connection,
+    *,
+    kind: str,
+    key: str,
+    name: str,
+    purpose: str,
+    definition: Mapping[str, Any],
+) -> int:
+    """Note what is wanted from now on; returns the number of its version."""
+    values = {"kind": kind, "key": key, "name": name, "purpose": purpose}
+    values["definition"] = msgspec.json.encode(definition).decode()
+    version: int = (await connection.execute(_KEEP_VERSION, values)).scalar_one()
+    return version
+
+
+async def versions(connection: Connection, kind: str, key: str) -> list[Version]:
+    """What a definition was and is, the latest first; also of one that was deleted."""
+    rows = await connection.execute(_VERSIONS, {"kind": kind, "key": key})
+    return [Version(*row) for row in rows]
+
+
+async def activate(connection: Connection, build: int) -> None:
+    """A build's counters are complete: what was wanted is evaluated from now on."""
+    await connection.execute(_BUMP)
+    await connection.execute(_ACTIVATE_SEGMENTS, {"build": build})
+    await connection.execute(_ACTIVATE_COMPUTED, {"build": build})
+    await drop_unused_counters(connection)
+
+
+async def drop_unused_counters(connection: Connection) -> None:
+    """Forget counters that no definition, active or wanted, asks for."""
+    needed: set[Counter] = set()
+    for kind, _, *definitions_ in await connection.execute(_DEFINED):
+        for each in definitions_:
+            if each is not None:
+                needed |= set(asked(measure(each)) if kind == "computed" else counters(parse(each)))
+    unused = [each.id for each in await kept(connection) if each.counter not in needed]
+    if unused:
+        await connection.execute(_DROP_COUNTERS, {"ids": unused})
+
+
+async def referring(connection: Connection, kind: str, key: str) -> list[str]:
+    """The segments whose definitions, active or wanted, refer to this one, by key."""
+    found = {
+        name
+        for what, name, *definitions_ in await connection.execute(_DEFINED)
+        for each in definitions_
+        if what == "segment" and each is not None and (kind, key) in references(each)
+    }
+    return sorted(found)
+
+
+async def wanted(connection: Connection) -> dict[tuple[str, str], dict[str, Any]]:
+    """What is wanted, by kind and key."""
+    return {(row[0], row[1]): row[2] for row in await connection.execute(_DEFINED)}
+
+
+async def definitions(connection: Connection) -> list[Definition]:
+    """The segments that are evaluated now."""
+    rows = (await connection.execute(_LIVE)).all()
+    known = await _known(connection, ((key, purpose, where) for _, key, purpose, where in rows))
+    return [Definition(row[0], row[1], row[2], parse(row[3], known)) for row in rows]
+
+
+async def known(connection: Connection) -> Known:
+    """What definitions may refer to, as it is evaluated now."""
+    rows = await connection.execute(_LIVE)
+    return await _known(connection, (tuple(row[1:]) for row in rows))
+
+
+async def _known(connection: Connection, live: Iterable[Sequence[Any]]) -> Known:
+    computed_ = {key: value for key, _, value in await connection.execute(_COMPUTED)}
+    return Known({key: (purpose, where) for key, purpose, where in live}, computed_)
+
+
+async def computed(connection: Connection) -> list[Computed]:
+    """The computed traits that are shown now."""
+    rows = await connection.execute(_COMPUTED)
+    return [Computed(key, purpose, measure(value)) for key, purpose, value in rows]
+
+
+async def kept(connection: Connection) -> list[Kept]:
+    """Every counter there is."""
+    rows = await connection.execute(_COUNTERS)
+    return [Kept(row[0], counter(*row[1:7]), row[7]) for row in rows]
+
+
+async def counting_all(connection: Connection) -> Counting:
+    """Every counter there is, for folding."""
+    return counting((each.id, each.counter) for each in await kept(connection))
+
+
+async def counting_by_partition(
+    connection: Connection, partitions: Sequence[int]
+) -> dict[int, Counting]:
+    """The counters that the live agent maintains in each of these log partitions."""
+    found: dict[int, list[tuple[int, Counter]]] = {partition: [] for partition in partitions}
+    for partition, number, *fields in await connection.execute(
+        _KEPT, {"partitions": list(partitions)}
+    ):
+        found[partition].append((number, counter(*fields)))
+    return {partition: counting(each) for partition, each in found.items()}

@@ -1,0 +1,185 @@
+"""What events amount to at an instant, and when that changes by time alone."""
+
+from __future__ import annotations
+
+from collections import Counter as Multiset
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from cdp.events import Instant
+from profiles import spans
+from profiles.comparing import Test
+from profiles.conditions import Facts, Measure
+from profiles.conditions import Sequence as Ordered
+from profiles.counters import Counter
+from profiles.keeping import MILLION, Entry, plain
+from profiles.sequences import completions
+from profiles.spans import Span
+
+
+class Reading(Protocol):
+    """A measure of somebody."""
+
+    def values(self, now: Instant) -> Sequence[Any]:
+        """What it is: one value, or with `same` one for each of the property's values."""
+
+    def turns(self, now: Instant, tests: Sequence[Test]) -> Iterator[Instant]:
+        """The instants after now, in order, at which it may pass other tests by time alone."""
+
+
+def reading(measure: Measure | Ordered | None, facts: Facts) -> Reading:
+    """Of what these facts have."""
+    match measure:
+        case None:
+            return _Steady((None,))
+        case Ordered():
+            ends = completions(measure, lambda counter: facts.kept(counter) or [])
+            return _Spanned(measure.span, facts.zone(), ends, ends, len)
+    if measure.counter is None:
+        return _tallied(measure, facts)
+    if measure.counter.keep == "instants":
+        return _instants(measure, measure.counter, facts)
+    return _of_state(measure, facts.kept(measure.counter), facts)
+
+
+def _tallied(measure: Measure, facts: Facts) -> Reading:
+    tally = facts.tally(measure.event)
+    if measure.kind == "count":
+        return _Steady((tally.count if tally else 0,))
+    if tally is None:
+        return _Steady((None,))
+    return _Since(tally.first if measure.kind == "since_first" else tally.last)
+
+
+def _instants(measure: Measure, counter: Counter, facts: Facts) -> Reading:
+    window = facts.window(counter)
+    if measure.span is None:
+        return _Steady((window.count if window else 0,))
+    instants = window.newest if window else []
+    return _Spanned(measure.span, facts.zone(), instants, instants, len)
+
+
+def _of_state(measure: Measure, state: Any, facts: Facts) -> Reading:
+    if measure.kind == "days":
+        zone = facts.zone()
+        instants = state or []
+        return _Spanned(measure.span, zone, instants, instants, lambda found: _days(found, zone))
+    if measure.span is None:
+        return _ever(measure, state)
+    entries = state or []
+    instants, zone = [entry[0] for entry in entries], facts.zone()
+    if measure.same:
+        return _Spanned(measure.span, zone, instants, entries, _per_value, each=True)
+    return _Spanned(measure.span, zone, instants, entries, _REDUCE[measure.kind])
+
+
+def _ever(measure: Measure, state: Any) -> Reading:
+    if measure.kind in {"since_first", "since_last"}:
+        if state is None:
+            return _Steady((None,))
+        return _Since(state[0][0] if measure.kind == "since_first" else state[1][0])
+    if measure.same:
+        return _Steady(tuple((state or {}).values()))
+    return _Steady((_EVER[measure.kind](state),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Steady:
+    """Does not change by time."""
+
+    found: Sequence[Any]
+
+    def values(self, now: Instant) -> Sequence[Any]:
+        return self.found
+
+    def turns(self, now: Instant, tests: Sequence[Test]) -> Iterator[Instant]:
+        return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class _Since:
+    """How long ago something was, in microseconds."""
+
+    at: Instant
+
+    def values(self, now: Instant) -> Sequence[Any]:
+        return (now - self.at,)
+
+    def turns(self, now: Instant, tests: Sequence[Test]) -> Iterator[Instant]:
+        flips = {self.at + test.value + late for test in tests for late in (0, 1)}
+        return iter(sorted(each for each in flips if each > now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spanned:
+    """Of what lies in a span; each of `what` has the instant of the same number."""
+
+    span: Span | None
+    zone: str
+    instants: Sequence[Instant]
+    what: Sequence[Any]
+    reduce: Callable[[Sequence[Any]], Any]
+    each: bool = False  # what it is reduced to are several values
+
+    def values(self, now: Instant) -> Sequence[Any]:
+        first, last = spans.inside(self.span, self.instants, now, self.zone)
+        found = self.reduce(self.what[first:last])
+        return found if self.each else (found,)
+
+    def turns(self, now: Instant, tests: Sequence[Test]) -> Iterator[Instant]:
+        return spans.turns(self.span, self.instants, now, self.zone)
+
+
+def _days(instants: Sequence[Instant], zone: str) -> int:
+    return len({spans.local_day(at, zone) for at in instants})
+
+
+def _per_value(entries: Sequence[Entry]) -> Sequence[int]:
+    return list(Multiset(entry[2] for entry in entries).values())
+
+
+def _numbers(entries: Sequence[Entry]) -> list[int]:
+    return [entry[2] for entry in entries]
+
+
+def _average(total: int, times: int) -> float | None:
+    return total / times / MILLION if times else None
+
+
+def _plain(amount: int | None) -> int | float | None:
+    return None if amount is None else plain(amount)
+
+
+def _value(written: str | None) -> Any:
+    return None if written is None else msgspec.json.decode(written)
+
+
+def _most_frequent(times: Mapping[str, int]) -> Any:
+    """Of as frequent ones the first in the order of their JSON."""
+    return _value(min(times, key=lambda value: (-times[value], value), default=None))
+
+
+_REDUCE: Mapping[str, Callable[[Sequence[Entry]], Any]] = {
+    "sum": lambda entries: plain(sum(_numbers(entries))),
+    "average": lambda entries: _average(sum(_numbers(entries)), len(entries)),
+    "min": lambda entries: _plain(min(_numbers(entries), default=None)),
+    "max": lambda entries: _plain(max(_numbers(entries), default=None)),
+    "distinct": lambda entries: len({entry[2] for entry in entries}),
+    "first": lambda entries: _value(entries[0][2] if entries else None),
+    "last": lambda entries: _value(entries[-1][2] if entries else None),
+    "most_frequent": lambda entries: _most_frequent(Multiset(entry[2] for entry in entries)),
+}
+# Of the states that ever is answered from; None is that of nothing.
+_EVER: Mapping[str, Callable[[Any], Any]] = {
+    "sum": lambda sums: plain(int(sums[1])) if sums else 0,
+    "average": lambda sums: _average(int(sums[1]), sums[0]) if sums else None,
+    "min": lambda sums: plain(sums[2]) if sums else None,
+    "max": lambda sums: plain(sums[3]) if sums else None,
+    "distinct": lambda tops: len(tops or ()),
+    "first": lambda ends: _value(ends[0][2]) if ends else None,
+    "last": lambda ends: _value(ends[1][2]) if ends else None,
+    "most_frequent": lambda tops: _most_frequent(tops or {}),
+}
