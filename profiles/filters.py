@@ -140,7 +140,7 @@ def _filter(value: Any, depth: int) -> dict[str, Any]:
     group = next((each for each in ("all", "any", "not") if each in value), None)
     if group is None:
         loaded: dict[str, Any] = PropertyFilter().load(value)
-        return loaded
+        return {"property": loaded["property"]} | loaded
     if len(value) > 1:
         raise ValidationError(f"Takes nothing beside {group}.")
     inner = value[group]

@@ -68,7 +68,7 @@ def _load(value: Any, depth: int) -> dict[str, Any]:
     kind = kinds[0]
     if kind in LEAVES:
         loaded: dict[str, Any] = LEAVES[kind]().load(value)
-        return loaded
+        return {kind: loaded[kind]} | loaded  # as people write it: what it is comes first
     if len(value) > 1:
         raise ValidationError(f"Takes nothing beside {kind}.")
     inner = value[kind]
@@ -130,7 +130,8 @@ class Measured(fields.Field[Any]):
         kinds = [each for each in MEASURED if isinstance(value, dict) and each in value]
         if len(kinds) != 1:
             raise ValidationError("Must be an object with event or sequence, or a line of text.")
-        return MEASURED[kinds[0]]().load(value)
+        loaded: dict[str, Any] = MEASURED[kinds[0]]().load(value)
+        return {kinds[0]: loaded[kinds[0]]} | loaded
 
 
 class ComputedTraitSchema(Form):
