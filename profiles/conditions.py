@@ -214,3 +214,12 @@ def leaves(condition: Condition) -> Iterator[Condition]:
             yield from leaves(inner)
         case _:
             yield condition
+
+
+def inlined(condition: Condition) -> Iterator[Condition]:
+    """Likewise, with what the segments that it refers to are made of."""
+    for each in leaves(condition):
+        if isinstance(each, Inside) and each.condition is not None:
+            yield from inlined(each.condition)
+        else:
+            yield each

@@ -92,10 +92,9 @@ def _size(where: Any) -> int:
     return 1 + sum(_size(where.get(kind)) for kind in ("all", "any", "not"))
 
 
-class SegmentSchema(Form):
-    """A segment: a name, the purpose it serves and who is in it."""
+class PreviewSchema(Form):
+    """Who would be in a segment, and the purpose it would serve."""
 
-    name = fields.String(required=True, validate=validate.Length(1, 200))
     purpose = fields.String(load_default="analytics", validate=validate.Length(1, 64))
     where = Condition(
         required=True,
@@ -119,6 +118,12 @@ class SegmentSchema(Form):
         """A bound on the whole tree."""
         if _size(data.get("where")) > MAX_CONDITIONS:
             raise ValidationError(f"May have {MAX_CONDITIONS} conditions in all.", "where")
+
+
+class SegmentSchema(PreviewSchema):
+    """A segment: a name, the purpose it serves and who is in it."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 200))
 
 
 class Measured(fields.Field[Any]):

@@ -27,6 +27,7 @@ from cdp.api.measured import Measured
 from cdp.api.notices import Notices
 from cdp.api.parts import Parts
 from cdp.api.preferences import Preferences
+from cdp.api.previews import Previews
 from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
 from cdp.api.quarantine import Quarantine, ReplaySchema
@@ -44,11 +45,12 @@ from cdp.telemetry import Traces
 from consent.schema import DecisionSchema, NoticeSchema, PurposeSchema
 from identity.matching.schema import MatchingSchema
 from identity.schema import RulesSchema, RulingSchema
-from profiles.schema import ComputedTraitSchema, SegmentSchema
+from profiles.schema import ComputedTraitSchema, PreviewSchema, SegmentSchema
 
 FORMS: tuple[type[Form], ...] = (
     SegmentSchema,
     ComputedTraitSchema,
+    PreviewSchema,
     DecisionSchema,
     PurposeSchema,
     NoticeSchema,
@@ -68,6 +70,7 @@ RESOURCES = (
     IdentityRules,
     Matching,
     Identity,
+    Previews,
     Segments,
     ComputedTraits,
     Notices,

@@ -99,3 +99,14 @@ TRAIT_VERSIONS: dict[str, Any] = {
         }
     ]
 }
+_ABOUT = {"about": 120, "low": 98, "high": 147}
+PREVIEW: dict[str, Any] = {
+    "text": SEGMENT["text"],
+    "sentence": SEGMENT["sentence"],
+    "people": 12_000,
+    "looked_at": 1000,
+    "size": _ABOUT,
+    "overlap": [{"segment": "buyers", "size": _ABOUT, "share": 0.5}],
+    "growth": [{"at": AT, "size": _ABOUT}],
+    "sample": [{"profile_id": ID, "identifiers": PROFILE["identifiers"]}],
+}

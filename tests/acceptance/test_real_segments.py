@@ -1,6 +1,6 @@
 """Segments on real data against the same questions asked of DuckDB: each person, at five times.
 
-A year of a grocer's households (Complete Journey), and half a year of a shop's sessions (synthetic).
+A year of a grocer's households (Complete Journey); half a year of a shop's sessions (synthetic).
 """
 
 from __future__ import annotations

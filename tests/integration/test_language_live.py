@@ -201,3 +201,31 @@ async def test_a_computed_trait_changes_as_time_goes(api: Api) -> None:
         recent = profile["computed"]["recent"]
         assert recent == 1 or times.now() >= left
         assert recent == 0 or before < left
+
+
+async def test_a_preview_tells_size_overlap_and_growth_and_saves_nothing(api: Api) -> None:
+    await define(api, "viewers", "count('Viewed') >= 1")
+    await define(api, "old", "segment.viewers and trait.a = 1")
+    for number in range(6):
+        await did(api, f"u{number}", "Ordered", (3 * number + 1) * 24 * HOUR, revenue=10)
+        if number < 2:
+            await did(api, f"u{number}", "Viewed", 0)
+    await api.settle()
+    line = "sum(revenue of 'Ordered', 60d) >= 10 and not segment.old"
+    answer = await api.call("POST", "/segments/preview", json={"where": line})
+    told: Any = answer.json()
+    assert (told["text"], told["people"], told["looked_at"]) == (line, 6, 6)
+    assert told["size"] == {"about": 6, "low": 6, "high": 6}
+    viewers = {"segment": "viewers", "size": {"about": 2, "low": 2, "high": 2}, "share": 0.3333}
+    assert told["overlap"] == [viewers]
+    sizes = [each["size"]["about"] for each in told["growth"]]
+    assert sizes == [0, 0, 0, 0, 0, 1, 4, 6]  # 16 days ago the first, then every third day
+    await define(api, "really", line)
+    await api.settle()
+    assert (await api.get("/segments/really"))["size"] == 6
+    await api.put("/consent/user_id:u0", {"purpose": "analytics", "state": "denied"})
+    await api.settle()
+    answer = await api.call("POST", "/segments/preview", json={"where": line})
+    assert answer.json()["size"]["about"] == 5
+    refused = await api.call("POST", "/segments/preview", json={"where": "segment.nobody"})
+    assert refused.status_code == 400
