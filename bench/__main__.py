@@ -27,6 +27,7 @@ from bench.matching import matching
 from bench.measure import Figure
 from bench.replaying import replay
 from bench.scaling import scaling
+from bench.segmenting import segmenting
 from bench.suppressing import suppression
 from tests.support.platform import running
 
@@ -83,6 +84,7 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "gates": gates,
         "suppression": suppression,
         "erasing": erasing,
+        "segmenting": segmenting,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

@@ -81,14 +81,15 @@ async def _turn(
                 await api.put(f"/segments/{key}", {"name": key, "where": where})
             await api.settle()
             stream = bodies(stamped)
-            await _handled(api, itertools.islice(stream, WARM // BATCH))
+            await handled(api, itertools.islice(stream, WARM // BATCH))
             tune()
-            before = _spent(server)
-            await _handled(api, itertools.islice(stream, EVENTS // BATCH))
-            return (_spent(server) - before) / EVENTS * 1e6
+            before = spent(server)
+            await handled(api, itertools.islice(stream, EVENTS // BATCH))
+            return (spent(server) - before) / EVENTS * 1e6
 
 
-async def _handled(api: Api, requests: Iterator[bytes]) -> None:
+async def handled(api: Api, requests: Iterator[bytes]) -> None:
+    """Collect these requests, and let the agents finish with them."""
     for body in requests:
         headers = {"x-write-key": api.instance.keys["write_key"]}
         answer = await api.client.post("/v1/batch", content=body, headers=headers)
@@ -114,7 +115,7 @@ def _agrees(device: str) -> bool:
     return int(device.split("-")[1]) % DENYING != 0
 
 
-def _spent(server: psutil.Process) -> float:
+def spent(server: psutil.Process) -> float:
     """Seconds of processor time so far, of this process and of PostgreSQL's, also those ended."""
     own = psutil.Process().cpu_times()
     family = [each.cpu_times() for each in (server, *server.children(recursive=True))]

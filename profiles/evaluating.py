@@ -26,7 +26,7 @@ from profiles.conditions import (
     Seen,
     Trait,
 )
-from profiles.measuring import reading
+from profiles.measuring import Reading, reading
 
 PATIENCE = 64  # instants that are looked at ahead
 
@@ -89,15 +89,18 @@ def _counted(condition: Count, facts: Facts, now: Instant) -> Outcome:
 def _measured(condition: Measured, facts: Facts, now: Instant) -> Outcome:
     """Ask anew at each instant at which it may turn; after PATIENCE of them, then at the latest."""
     found, tests = reading(condition.measure, facts), condition.tests
-
-    def passes(at: Instant) -> bool:
-        return any(satisfies(value, tests) for value in found.values(at))
-
-    holds = passes(now)
+    holds = _passes(found, tests, now)
     for asked, turn in enumerate(found.turns(now, tests)):
-        if asked == PATIENCE or passes(turn) != holds:
+        if asked == PATIENCE or _passes(found, tests, turn) != holds:
             return Outcome(holds, turn)
     return Outcome(holds, None)
+
+
+def _passes(found: Reading, tests: tuple[Test, ...], at: Instant) -> bool:
+    for value in found.values(at):  # noqa: SIM110 - a loop is twice as fast as any() here
+        if satisfies(value, tests):
+            return True
+    return False
 
 
 def _trait(condition: Trait, facts: Facts, now: Instant) -> Outcome:

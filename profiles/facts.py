@@ -123,6 +123,9 @@ class Facts:
         return self._sight.beside(self._without, purpose) if self._sight else self
 
     def _latest(self, name: str) -> Any:
+        if len(self._parts) == 1:
+            only = self._parts[0].traits.get(name)
+            return only[2] if only else None
         return _latest((each.traits for each in self._parts), name)
 
 

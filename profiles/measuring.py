@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Multiset
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -17,7 +16,7 @@ from profiles.conditions import Sequence as Ordered
 from profiles.counters import Counter
 from profiles.keeping import MILLION, Entry, plain
 from profiles.sequences import completions
-from profiles.spans import Span
+from profiles.spans import Calendar, Span
 
 
 class Reading(Protocol):
@@ -36,8 +35,10 @@ def reading(measure: Measure | Ordered | None, facts: Facts) -> Reading:
         case None:
             return _Steady((None,))
         case Ordered():
+            if facts.kept(measure.steps[0].counter) is None:
+                return _NEVER
             ends = completions(measure, lambda counter: facts.kept(counter) or [])
-            return _Spanned(measure.span, facts.zone(), ends, ends, len)
+            return _Spanned(measure.span, _zone(measure, facts), ends, ends, len)
     if measure.counter is None:
         return _tallied(measure, facts)
     if measure.counter.keep == "instants":
@@ -56,21 +57,24 @@ def _tallied(measure: Measure, facts: Facts) -> Reading:
 
 def _instants(measure: Measure, counter: Counter, facts: Facts) -> Reading:
     window = facts.window(counter)
+    if window is None:
+        return _NEVER
     if measure.span is None:
-        return _Steady((window.count if window else 0,))
-    instants = window.newest if window else []
-    return _Spanned(measure.span, facts.zone(), instants, instants, len)
+        return _Steady((window.count,))
+    instants = window.newest
+    return _Spanned(measure.span, _zone(measure, facts), instants, instants, len)
 
 
 def _of_state(measure: Measure, state: Any, facts: Facts) -> Reading:
+    if state is None:
+        return _OF_NOTHING["same" if measure.same else measure.kind]
     if measure.kind == "days":
-        zone = facts.zone()
-        instants = state or []
+        zone, instants = facts.zone(), state
         return _Spanned(measure.span, zone, instants, instants, lambda found: _days(found, zone))
     if measure.span is None:
         return _ever(measure, state)
-    entries = state or []
-    instants, zone = [entry[0] for entry in entries], facts.zone()
+    entries = state
+    instants, zone = [entry[0] for entry in entries], _zone(measure, facts)
     if measure.same:
         return _Spanned(measure.span, zone, instants, entries, _per_value, each=True)
     return _Spanned(measure.span, zone, instants, entries, _REDUCE[measure.kind])
@@ -78,16 +82,18 @@ def _of_state(measure: Measure, state: Any, facts: Facts) -> Reading:
 
 def _ever(measure: Measure, state: Any) -> Reading:
     if measure.kind in {"since_first", "since_last"}:
-        if state is None:
-            return _Steady((None,))
         return _Since(state[0][0] if measure.kind == "since_first" else state[1][0])
     if measure.same:
-        return _Steady(tuple((state or {}).values()))
+        return _Steady(tuple(state.values()))
     return _Steady((_EVER[measure.kind](state),))
 
 
-@dataclass(frozen=True, slots=True)
-class _Steady:
+def _zone(measure: Measure | Ordered, facts: Facts) -> str:
+    """Where they live, if it is asked for: finding out takes time."""
+    return facts.zone() if isinstance(measure.span, Calendar) else ""
+
+
+class _Steady(NamedTuple):
     """Does not change by time."""
 
     found: Sequence[Any]
@@ -99,8 +105,7 @@ class _Steady:
         return iter(())
 
 
-@dataclass(frozen=True, slots=True)
-class _Since:
+class _Since(NamedTuple):
     """How long ago something was, in microseconds."""
 
     at: Instant
@@ -113,8 +118,7 @@ class _Since:
         return iter(sorted(each for each in flips if each > now))
 
 
-@dataclass(frozen=True, slots=True)
-class _Spanned:
+class _Spanned(NamedTuple):
     """Of what lies in a span; each of `what` has the instant of the same number."""
 
     span: Span | None
@@ -172,14 +176,22 @@ _REDUCE: Mapping[str, Callable[[Sequence[Entry]], Any]] = {
     "last": lambda entries: _value(entries[-1][2] if entries else None),
     "most_frequent": lambda entries: _most_frequent(Multiset(entry[2] for entry in entries)),
 }
-# Of the states that ever is answered from; None is that of nothing.
+# Of the states that ever is answered from.
 _EVER: Mapping[str, Callable[[Any], Any]] = {
-    "sum": lambda sums: plain(int(sums[1])) if sums else 0,
-    "average": lambda sums: _average(int(sums[1]), sums[0]) if sums else None,
-    "min": lambda sums: plain(sums[2]) if sums else None,
-    "max": lambda sums: plain(sums[3]) if sums else None,
-    "distinct": lambda tops: len(tops or ()),
-    "first": lambda ends: _value(ends[0][2]) if ends else None,
-    "last": lambda ends: _value(ends[1][2]) if ends else None,
-    "most_frequent": lambda tops: _most_frequent(tops or {}),
+    "sum": lambda sums: plain(int(sums[1])),
+    "average": lambda sums: _average(int(sums[1]), sums[0]),
+    "min": lambda sums: plain(sums[2]),
+    "max": lambda sums: plain(sums[3]),
+    "distinct": len,
+    "first": lambda ends: _value(ends[0][2]),
+    "last": lambda ends: _value(ends[1][2]),
+    "most_frequent": _most_frequent,
+}
+_NEVER = _Steady((0,))
+_OF_NOTHING: Mapping[str, Reading] = {
+    **{kind: _Steady((reduce(()),)) for kind, reduce in _REDUCE.items()},
+    "days": _NEVER,
+    "since_first": _Steady((None,)),
+    "since_last": _Steady((None,)),
+    "same": _Steady(()),
 }

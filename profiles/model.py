@@ -95,10 +95,11 @@ def evaluate_all(
     """
     member_of: set[int] = set()
     changes: list[Instant] = []
+    seen = {purpose: facts(purpose) for purpose, allowed in granted.items() if allowed}
     for definition in definitions:
-        if not granted.get(definition.purpose, False):
+        if definition.purpose not in seen:
             continue
-        outcome = evaluate(definition.condition, facts(definition.purpose), now)
+        outcome = evaluate(definition.condition, seen[definition.purpose], now)
         if outcome.holds:
             member_of.add(definition.id)
         if outcome.until is not None:

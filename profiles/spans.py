@@ -81,13 +81,15 @@ def turns(
 
     An instant that is not over by this clock yet was received by another's: it counts from then on.
     """
+    if not instants:
+        return iter(())
     ahead = instants[bisect_right(instants, now) :]
     match span:
         case None:
             return iter(ahead)
         case Sliding(length):
             leaving = (at + length for at in instants[bisect_right(instants, now - length) :])
-            return merge(ahead, leaving)
+            return merge(ahead, leaving) if ahead else leaving
     begun = _first_of(span.unit, _local(now, zone))
     ends = []
     for _ in range(3 if ahead else 2):
