@@ -14,6 +14,7 @@ from cdp import __version__
 from cdp.api.parameters import NAMED, TAKES
 from cdp.api.shapes import PROBLEM, plain, shape
 from cdp.forms import Form
+from cdp.plans.schema import MAX_EVENTS, MAX_NAME, Events
 from profiles.schema import LEAVES, MAX_LIST, Condition, Scalar
 
 _CODES = {
@@ -167,6 +168,13 @@ def _own(self: Any, field: Any, **kwargs: Any) -> dict[str, Any]:
         return {"anyOf": [tree, {"type": "string", "description": "the same as a line of text"}]}
     if isinstance(field, Scalar):
         return {"type": ["string", "number", "boolean"]}
+    if isinstance(field, Events):
+        return {
+            "type": "object",
+            "maxProperties": MAX_EVENTS,
+            "propertyNames": {"minLength": 1, "maxLength": MAX_NAME},
+            "additionalProperties": {"type": "object"},
+        }
     return {}
 
 

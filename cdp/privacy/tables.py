@@ -54,10 +54,12 @@ STAYS = {
     "privacy_requests": "that something was asked for and done; people are keyed hashes",
     "published": "positions",
     "purposes": "configuration",
+    "quality": "counts, by names of events and properties that say nobody",
     "reduced": "digests: what the consent chain covers of facts that were cut down",
     "retention": "positions",
     "segments": "configuration",
     "sources": "configuration",
     "suppressions": "keyed hashes: what keeps them from being stored",
+    "tracking_plans": "configuration",
     "uncollected": "counts",
 }

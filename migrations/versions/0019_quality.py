@@ -1,0 +1,45 @@
+"""Tracking plans with all their versions, and counts of what was received."""
+
+from alembic import op
+
+revision = "0019"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+PHASE = "expand"
+
+# No content: from this version on the source has no plan.
+PLANS = """
+create table tracking_plans (
+    source int not null references sources,
+    version int not null,
+    created_at timestamptz not null default now(),
+    content json,
+    primary key (source, version)
+)
+"""
+# Sums by the hour of receipt: names of events and properties, and JSON types, but no values.
+QUALITY = """
+create table quality (
+    hour timestamptz not null,
+    source int not null,
+    event text not null,
+    measure text not null,
+    property text not null,
+    detail text not null,
+    count bigint not null,
+    primary key (hour, source, event, measure, property, detail)
+) with (fillfactor = 70)
+"""
+
+
+def upgrade() -> None:
+    """Older processes hold nothing against a plan, and count nothing."""
+    op.execute(PLANS)
+    op.execute(QUALITY)
+
+
+def downgrade() -> None:
+    """Plans are forgotten, and so is what was counted."""
+    op.execute("drop table quality")
+    op.execute("drop table tracking_plans")
