@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -56,6 +57,6 @@ class Quality:
             broken = await store.broken(connection, asked, window.first)
             before = window.first - hours * HOUR
             seen = await store.types(connection, asked, before, window.first)
-        found = report.told(window, sums, broken, seen)
+        found = await asyncio.to_thread(report.told, window, sums, broken, seen)
         bounds = {"from": times.iso(window.first), "to": times.iso(last + HOUR), "hours": hours}
         return pages.json(bounds | {"events": found[:most]})

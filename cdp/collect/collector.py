@@ -12,7 +12,7 @@ import msgspec
 from cdp import times
 from cdp.collect.keys import hashed
 from cdp.collect.normalise import Arrival, Refused, normalise
-from cdp.collect.planned import Planned, planned
+from cdp.collect.planned import planned
 from cdp.collect.sources import Source, Sources
 from cdp.collect.visits import Kept, Known, Visit, arrival, derived, refusal
 from cdp.collect.wire import Body, Envelope, Wire, parse
@@ -135,23 +135,26 @@ class Collector:
         arriving = arrival(known, envelope)
         done = Sorted([], [], [], Sights(known.source_id, known.received_at))
         for number, message in enumerate(body.messages):
-            kept = None
             try:
-                found = self._event(message, arriving, known, number)
-                if found.refused is not None:
-                    if known.visit.strict:
-                        raise found.refused
-                    kept = refusal(message, envelope, found.refused, known, number)
+                told = self._event(message, arriving, known, number)
+                event, against = told, None
+                if known.plan is not None:
+                    event, against = planned(told, known.plan, done.sights, known.visit.strict)
             except Refused as refused:
                 done.refusals.append(refusal(message, envelope, refused, known, number))
                 done.results.append(Result(str(message.fields.get("messageId", "")), str(refused)))
                 continue
-            found.note(done.sights)
-            done.facts.append(self._fact(found.event, known.source, kept))
-            done.results.append(Result(found.event.message_id, kept.reason if kept else ""))
+            name = counted_as(told)
+            done.sights.add(told, name)
+            fact = self._fact(event, known.source, name)
+            if against is not None:
+                kept = refusal(message, envelope, against, known, number)
+                fact = fact._replace(refusal=kept)
+            done.facts.append(fact)
+            done.results.append(Result(event.message_id, "" if against is None else str(against)))
         return done
 
-    def _fact(self, event: Event, source: Source | None, kept: Refusal | None) -> Fact:
+    def _fact(self, event: Event, source: Source | None, name: str) -> Fact:
         free = source is not None and source.necessary
         subject = self.subject_of(event)
         if self.says_consent(event):
@@ -159,10 +162,9 @@ class Collector:
         consent = self.says_consent(event)
         by_law = None if free else self.by_law(event)
         listed = self.listed(event, subject)
-        fact = fact_of(event, subject, consent=consent, by_law=by_law, listed=listed)
-        return fact._replace(name=counted_as(event), refusal=kept)
+        return fact_of(event, subject, consent=consent, by_law=by_law, listed=listed, name=name)
 
-    def _event(self, message: Wire, arriving: Arrival, known: Known, number: int) -> Planned:
+    def _event(self, message: Wire, arriving: Arrival, known: Known, number: int) -> Event:
         if message.problem:
             raise Refused(message.field, message.problem)
         event = normalise(
@@ -173,4 +175,4 @@ class Collector:
         problem = self.illegible(event) if self.says_consent(event) else None
         if problem is not None:
             raise Refused(*problem)
-        return planned(event, known.plan) if known.plan else Planned(event, event)
+        return event

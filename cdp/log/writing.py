@@ -106,12 +106,13 @@ def fact_of(
     consent: bool,
     by_law: bool | None = None,
     listed: int = -1,
+    name: str = "",
 ) -> Fact:
     """The fact that an event is; `consent` tells whether it says anything of that."""
     plain = plain_event(event)
     kept = event if consent else None
     told = event.id, subject, event.source, event.at, event.received_at, plain
-    return Fact(*told, kept, by_law, listed)
+    return Fact(*told, kept, by_law, listed, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,9 @@ class Writer:
                 yield fact
             else:
                 consent = self.gate.says_consent(event)
-                yield fact_of(event, fact.subject, consent=consent, by_law=fact.by_law)
+                yield fact_of(
+                    event, fact.subject, consent=consent, by_law=fact.by_law, name=fact.name
+                )
 
     def _passed(self, told: Fact, known: Known) -> Fact | None:
         """The collection gate: without a basis nothing of an event is stored but that it was.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from types import NoneType
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -38,37 +36,40 @@ class Broken(NamedTuple):
     rule: str
 
 
-@dataclass(slots=True)
 class Sights:
     """What one request's events add to the counts, once they are durable."""
 
-    source: int
-    received_at: Instant
-    shapes: dict[Shape, int] = field(default_factory=dict)
-    late: Counter[str] = field(default_factory=Counter)
-    broken: Counter[Broken] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)  # of events that broke a plan
+    __slots__ = ("broken", "late", "outcomes", "received_at", "shapes", "source")
 
-    def add(self, event: Event) -> None:
-        """Look at an event; asked of every one."""
-        shape = shape_of(event)
+    def __init__(self, source: int, received_at: Instant) -> None:
+        self.source = source
+        self.received_at = received_at
+        self.shapes: dict[Shape, int] = {}
+        self.late: dict[str, int] = {}
+        self.broken: dict[Broken, int] = {}
+        self.outcomes: dict[str, int] = {}  # of events that broke a plan
+
+    def add(self, event: Event, name: str) -> None:
+        """Look at an event, counted under a name; asked of every one."""
+        told = event.traits if event.type in _TRAITS else event.properties
+        if len(told) > MOST_PROPERTIES:
+            told = dict(islice(told.items(), MOST_PROPERTIES))
+        shape = (name, *told, *map(type, told.values()))
         shapes = self.shapes
         shapes[shape] = shapes.get(shape, 0) + 1
         if event.received_at - event.at > LATE:
-            self.late[counted_as(event)] += 1
+            self.late[name] = self.late.get(name, 0) + 1
+
+    def note(self, outcome: str, broken: Iterable[Broken]) -> None:
+        """An event broke these rules of its plan."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        for each in broken:
+            self.broken[each] = self.broken.get(each, 0) + 1
 
 
 def counted_as(event: Event) -> str:
     """The name that an event is counted under: of a track call its own, else the call's."""
     return event.name if event.type == "track" else event.type
-
-
-def shape_of(event: Event) -> Shape:
-    """The event's name, the names of its properties, or traits, and their values' types."""
-    told = event.traits if event.type in _TRAITS else event.properties
-    if len(told) > MOST_PROPERTIES:
-        told = dict(islice(told.items(), MOST_PROPERTIES))
-    return (counted_as(event), *told, *map(type, told.values()))
 
 
 def name_of(shape: Shape) -> str:

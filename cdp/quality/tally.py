@@ -28,6 +28,7 @@ MOST_EVENTS = 200  # names of events that are counted by themselves, of a source
 MOST_PROPERTIES = 2000  # and of their properties, all in all
 _MOST_SUSPECTS = 20_000
 _ASKED = 5000  # of them, at once
+_ANY: Shape = (OTHER,)
 _MOST_SHAPES = 1000  # of a source between two flushes
 _FLUSH_SECONDS = 2.0
 _LAST_SECONDS = 1.0  # to flush once more at the end
@@ -63,7 +64,7 @@ class Tally:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._shapes: dict[tuple[int, Instant], Counter[Shape]] = {}
+        self._shapes: dict[tuple[int, Instant], dict[Shape, int]] = {}
         self._cells: Counter[Cell] = Counter()
         self._suspects: list[_Suspect] = []
         self._names: dict[tuple[int, Instant], _Names] = {}
@@ -74,10 +75,16 @@ class Tally:
         """Count what one request brought."""
         source = sights.source
         hour = hour_of(sights.received_at)
-        shapes = self._shapes.setdefault((source, hour), Counter())
+        shapes = self._shapes.setdefault((source, hour), {})
         for shape, count in sights.shapes.items():
             known = shape in shapes or len(shapes) < _MOST_SHAPES
-            shapes[shape if known else (OTHER,)] += count
+            counted = shape if known else _ANY
+            shapes[counted] = shapes.get(counted, 0) + count
+        if sights.late or sights.broken:
+            self._odd(hour, sights)
+
+    def _odd(self, hour: Instant, sights: Sights) -> None:
+        source = sights.source
         names = self._named(source, hour)
         for event, count in sights.late.items():
             self._cells[Cell(hour, source, names.event(event), "late")] += count
@@ -85,8 +92,7 @@ class Tally:
             event = names.event(broken.event)
             name = names.property(event, broken.property) if broken.property else ""
             self._cells[Cell(hour, source, event, "violation", name, broken.rule)] += count
-        if sights.late:
-            metrics.late.labels(str(source)).inc(sights.late.total())
+            metrics.late.labels(str(source)).inc(count)
         for outcome, count in sights.outcomes.items():
             metrics.violating.labels(str(source), outcome).inc(count)
 

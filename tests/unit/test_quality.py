@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cdp.events import SCHEMA, Event
 from cdp.quality.anomalies import LEAST_HISTORY, judge
 from cdp.quality.report import Window, drifted, told
-from cdp.quality.sights import HOUR, MOST_PROPERTIES, Sights, name_of, shape_of, types_of
+from cdp.quality.sights import HOUR, MOST_PROPERTIES, Shape, Sights, name_of, types_of
 from cdp.quality.store import Seen, Sum
 
 COUNTS = st.integers(0, 100_000)
@@ -23,6 +23,13 @@ SEEN = st.dictionaries(
 
 def event(kind: str = "track", **fields: Any) -> Event:
     return Event(SCHEMA, kind, b"e" * 16, 1, "m", 10, 10, **fields)  # type: ignore[arg-type]
+
+
+def shape_of(properties: dict[str, Any]) -> Shape:
+    sights = Sights(1, 10)
+    sights.add(event(name="E", properties=properties), "E")
+    (shape,) = sights.shapes
+    return shape
 
 
 @given(st.lists(COUNTS, max_size=LEAST_HISTORY - 1), COUNTS)
@@ -102,7 +109,7 @@ def test_an_event_that_stopped_is_told_of_although_no_row_is_in_the_window() -> 
 
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.floats() | st.text(), max_size=5))
 def test_a_shape_has_names_and_types_and_nothing_else(properties: Any) -> None:
-    shape = shape_of(event(name="E", properties=properties))
+    shape = shape_of(properties)
     assert name_of(shape) == "E"
     names = {
         type(None): "null",
@@ -115,13 +122,13 @@ def test_a_shape_has_names_and_types_and_nothing_else(properties: Any) -> None:
 
 def test_of_an_event_only_so_many_properties_are_looked_at() -> None:
     many = {str(n): n for n in range(MOST_PROPERTIES + 1)}
-    assert len(list(types_of(shape_of(event(name="E", properties=many))))) == MOST_PROPERTIES
+    assert len(list(types_of(shape_of(many)))) == MOST_PROPERTIES
 
 
 def test_events_that_look_the_same_are_counted_together() -> None:
     sights = Sights(1, 10)
     for revenue in (1, 2, 2.5):
-        sights.add(event(name="E", properties={"revenue": revenue}))
-    sights.add(event("identify", name="", traits={"age": 1}))
+        sights.add(event(name="E", properties={"revenue": revenue}), "E")
+    sights.add(event("identify", traits={"age": 1}), "identify")
     assert sorted(sights.shapes.values()) == [1, 1, 2]
     assert not sights.late
