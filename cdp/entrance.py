@@ -67,7 +67,7 @@ def watch(core: Core) -> Watch:
     from cdp.plans.held import Plans
     from cdp.quality.tally import Tally
 
-    return Watch(Plans(), Tally(core.database))
+    return Watch(Plans(), Tally(core.database, core.vault))
 
 
 def collector(

@@ -16,7 +16,7 @@ from cdp.quality import report, store
 from cdp.quality.anomalies import MOST_HISTORY
 from cdp.quality.report import Window
 from cdp.quality.sights import HOUR
-from cdp.quality.store import Asked
+from cdp.quality.store import Asked, Hours
 from cdp.quality.tally import hour_of
 
 MOST_HOURS = 168
@@ -50,13 +50,12 @@ class Quality:
         asked = Asked(refs.source_asked(request), event)
         last = hour_of(times.now())
         window = Window(last - (hours - 1) * HOUR, last)
-        await self.parts.collector.tally.flush()
+        tally = self.parts.collector.tally
+        await tally.flush()
+        before = window.first - hours * HOUR
+        wanted = Hours(window.first, before, window.first - MOST_HISTORY * HOUR)
         async with self.parts.database.transaction() as connection:
-            history = window.first - MOST_HISTORY * HOUR
-            sums = await store.sums(connection, asked, history)
-            broken = await store.broken(connection, asked, window.first)
-            before = window.first - hours * HOUR
-            seen = await store.types(connection, asked, before, window.first)
-        found = await asyncio.to_thread(report.told, window, sums, broken, seen)
+            counted = await store.found(connection, tally.names, asked, wanted)
+        found = await asyncio.to_thread(report.told, window, counted)
         bounds = {"from": times.iso(window.first), "to": times.iso(last + HOUR), "hours": hours}
         return pages.json(bounds | {"events": found[:most]})

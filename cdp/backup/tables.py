@@ -45,6 +45,7 @@ WHOLE = (
     "privacy_requests",
     "purposes",
     "quality",
+    "quality_names",
     "reduced",
     "quarantine",
     "segments",

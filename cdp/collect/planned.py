@@ -8,7 +8,7 @@ import msgspec
 
 from cdp.collect.normalise import Refused
 from cdp.events import Event, event_name
-from cdp.plans.model import QUARANTINED, STRIPPED, Rules, reason
+from cdp.plans.model import QUARANTINED, STRIPPED, Rules
 from cdp.quality.sights import Broken, Sights
 
 
@@ -30,7 +30,7 @@ def planned(event: Event, rules: Rules, sights: Sights, strict: bool) -> Planned
         return Planned(event)
     refused = None
     if judged.outcome == QUARANTINED:
-        refused = Refused(*reason(judged, rules.version))
+        refused = Refused(*rules.reason(name, judged))
         if strict:
             raise refused
     sights.note(judged.outcome, (Broken(name, *each) for each in judged.violations))

@@ -7,8 +7,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
-from cdp.naming import told
-
 Unplanned: TypeAlias = Literal["allow", "quarantine"]
 Violating: TypeAlias = Literal["allow", "strip", "quarantine"]
 Properties: TypeAlias = dict[str, Any]
@@ -61,6 +59,7 @@ class Validator(NamedTuple):
 
     whole: Draft202012Validator
     each: Draft202012Validator
+    names: frozenset[str]  # of properties that it speaks of
 
 
 class Rules(NamedTuple):
@@ -85,6 +84,19 @@ class Rules(NamedTuple):
         found = _found(validator, properties)
         return Judged(properties, _ordered(found), outcome)
 
+    def reason(self, name: str, judged: Judged) -> tuple[str, str]:
+        """For the quarantine: the field, and what is wrong with it.
+
+        It stands in clear there, so it tells no value, and no name that the plan does not tell.
+        """
+        first, more = judged.violations[0], len(judged.violations) - 1
+        if first.rule == UNPLANNED:
+            return "event", f"is not in the tracking plan (version {self.version})"
+        known = first.property in self.validators[name].names
+        field = f"properties.{first.property}" if known else "properties"
+        rest = f", and {more} more" if more else ""
+        return field, f"breaks {first.rule!r} of the tracking plan (version {self.version}){rest}"
+
 
 class _Found(NamedTuple):
     violation: Violation | None  # None: one of too many
@@ -107,6 +119,7 @@ def rules_of(plan: Plan) -> Rules:
         name: Validator(
             validator_of(schema),
             validator_of({key: value for key, value in schema.items() if key in _OF_EACH}),
+            frozenset({*schema.get("properties", ()), *schema.get("required", ())}),
         )
         for name, schema in plan.events.items()
     }
@@ -128,16 +141,6 @@ def stripped(validator: Validator, properties: Properties) -> Judged:
         left = {name: value for name, value in left.items() if name not in culprits}
     outcome = STRIPPED if len(left) < len(properties) else KEPT
     return Judged(left, _ordered(every), outcome)
-
-
-def reason(judged: Judged, version: int) -> tuple[str, str]:
-    """For the quarantine: the field, and what is wrong with it. No value is told."""
-    first, more = judged.violations[0], len(judged.violations) - 1
-    rest = f", and {more} more" if more else ""
-    if first.rule == UNPLANNED:
-        return "event", f"is not in the tracking plan (version {version})"
-    field = f"properties.{told(first.property)}" if first.property else "properties"
-    return field, f"breaks {first.rule!r} of the tracking plan (version {version}){rest}"
 
 
 def _ordered(found: Iterable[_Found]) -> tuple[Violation, ...]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from cdp.events import Instant
 from cdp.quality.anomalies import MOST_HISTORY, Anomaly, judge
 from cdp.quality.sights import HOUR
-from cdp.quality.store import Broken, Seen, Sum
+from cdp.quality.store import Broken, Found, Seen, Sum
 from cdp.times import iso
 
 Key: TypeAlias = tuple[int, str]  # source and event
@@ -33,17 +33,15 @@ class Window(NamedTuple):
         return range(self.first, self.last + 1, HOUR)
 
 
-def told(
-    window: Window, sums: Iterable[Sum], broken: Iterable[Broken], seen: Iterable[Seen]
-) -> list[dict[str, Any]]:
+def told(window: Window, found: Found) -> list[dict[str, Any]]:
     """What is told of each event that came in the window, or should have; the busiest first."""
-    counts = _by_event(sums)
-    rules, types = _grouped(broken), _grouped(seen)
-    found = [
+    counts = _by_event(found.sums)
+    rules, types = _grouped(found.broken), _grouped(found.seen)
+    every = [
         _event(window, key, counted, rules.get(key, ()), types.get(key, ()))
         for key, counted in counts.items()
     ]
-    shown = [each for each in found if each["hourly"] or each["anomalies"]]
+    shown = [each for each in every if each["hourly"] or each["anomalies"]]
     return sorted(shown, key=lambda each: (-each["received"], each["source"], each["event"]))
 
 

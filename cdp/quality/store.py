@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cdp.db import Connection, Database, named
 from cdp.events import Instant
+from cdp.quality.names import Names
 
 KEPT_DAYS = 35
 
@@ -15,8 +16,8 @@ _ADD = named(
     """
     insert into quality (hour, source, event, measure, property, detail, count)
     select to_timestamp(h / 1e6), s, e, m, p, d, n
-      from unnest(cast(:hours as bigint[]), cast(:sources as int[]), cast(:events as text[]),
-                  cast(:measures as text[]), cast(:properties as text[]),
+      from unnest(cast(:hours as bigint[]), cast(:sources as int[]), cast(:events as bytea[]),
+                  cast(:measures as text[]), cast(:properties as bytea[]),
                   cast(:details as text[]), cast(:counts as bigint[])) u(h, s, e, m, p, d, n)
      order by h, s, e, m, p, d
     on conflict (hour, source, event, measure, property, detail)
@@ -27,7 +28,7 @@ _CLEAR = named("delete from quality where hour < now() - make_interval(days => :
 _OF = """
     hour >= to_timestamp(:since / 1e6)
     and (cast(:source as int) is null or source = :source)
-    and (cast(:event as text) is null or event = :event)
+    and (cast(:event as bytea) is null or event = :event)
 """
 _SUMS = named(
     f"""
@@ -104,34 +105,52 @@ class Seen(NamedTuple):
     now: int
 
 
-async def add(database: Database, cells: Mapping[Cell, int]) -> None:
+class Hours(NamedTuple):
+    """Beginnings: of the window, of the one before it, and of what it is compared with."""
+
+    first: Instant
+    before: Instant
+    history: Instant
+
+
+class Found(NamedTuple):
+    """What was counted: all but types in each hour; rules and types over the window."""
+
+    sums: Sequence[Sum]
+    broken: Sequence[Broken]
+    seen: Sequence[Seen]
+
+
+async def add(database: Database, names: Names, cells: Mapping[Cell, int]) -> None:
     """Add to the sums."""
-    columns = zip(*cells, strict=True)
-    names = ("hours", "sources", "events", "measures", "properties", "details")
-    values = {name: list(column) for name, column in zip(names, columns, strict=True)}
+    await names.note(database, {(n, c.hour) for c in cells for n in (c.event, c.property)})
+    hashed = [c._replace(event=names.hash(c.event), property=names.hash(c.property)) for c in cells]  # type: ignore[arg-type]
+    columns = zip(*hashed, strict=True)
+    titles = ("hours", "sources", "events", "measures", "properties", "details")
+    values = {title: list(column) for title, column in zip(titles, columns, strict=True)}
     await database.rows(_ADD, **values, counts=list(cells.values()))
 
 
-async def clear(database: Database) -> None:
-    """Forget hours that are long past."""
+async def clear(database: Database, names: Names) -> None:
+    """Forget hours that are long past, and names that were only seen then."""
     await database.rows(_CLEAR, days=KEPT_DAYS)
+    await names.clear(database, KEPT_DAYS + 2)
 
 
-async def sums(connection: Connection, asked: Asked, since: Instant) -> Sequence[Sum]:
-    """All sums from an hour on, but for types."""
-    rows = await connection.execute(_SUMS, asked._asdict() | {"since": since})
-    return [Sum(*row) for row in rows]
-
-
-async def broken(connection: Connection, asked: Asked, since: Instant) -> Sequence[Broken]:
-    """Which rules were broken from an hour on."""
-    rows = await connection.execute(_BROKEN, asked._asdict() | {"since": since})
-    return [Broken(*row) for row in rows]
-
-
-async def types(
-    connection: Connection, asked: Asked, since: Instant, between: Instant
-) -> Sequence[Seen]:
-    """The types of properties, before and from an hour on."""
-    values = asked._asdict() | {"since": since, "between": between}
-    return [Seen(*row) for row in await connection.execute(_TYPES, values)]
+async def found(connection: Connection, names: Names, asked: Asked, hours: Hours) -> Found:
+    """What was counted, by names."""
+    values = {"source": asked.source, "event": names.hash(asked.event) if asked.event else None}
+    sums = await connection.execute(_SUMS, values | {"since": hours.history})
+    broken = await connection.execute(_BROKEN, values | {"since": hours.first})
+    types = await connection.execute(
+        _TYPES, values | {"since": hours.before, "between": hours.first}
+    )
+    counted, rules, seen = sums.all(), broken.all(), types.all()
+    ids = {row[1] for rows in (counted, rules, seen) for row in rows}
+    ids |= {row[2] for rows in (rules, seen) for row in rows}
+    told = await names.read(connection, ids)
+    return Found(
+        [Sum(row[0], told[row[1]], *row[2:]) for row in counted],
+        [Broken(row[0], told[row[1]], told[row[2]], *row[3:]) for row in rules],
+        [Seen(row[0], told[row[1]], told[row[2]], *row[3:]) for row in seen],
+    )

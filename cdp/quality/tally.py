@@ -17,9 +17,11 @@ from cdp.db import Database
 from cdp.errors import StoreUnavailable
 from cdp.events import Instant
 from cdp.log.repeats import known_before
+from cdp.log.vault import Vault
 from cdp.log.writing import Fact
 from cdp.naming import OTHER, told
 from cdp.quality import store
+from cdp.quality.names import Names
 from cdp.quality.sights import HOUR, Shape, Sights, name_of, types_of
 from cdp.quality.store import Cell
 from cdp.stopping import heed_cancellation
@@ -36,18 +38,18 @@ _LAST_SECONDS = 1.0  # to flush once more at the end
 _Key = TypeVar("_Key")
 
 
-class _Names(NamedTuple):
+class _Admitted(NamedTuple):
     """Which names a source has in an hour, as far as they are counted by themselves."""
 
     events: set[str]
     properties: set[tuple[str, str]]
 
     def event(self, name: str) -> str:
-        return _admitted(name, name, self.events, MOST_EVENTS)
+        return _counted(name, name, self.events, MOST_EVENTS)
 
     def property(self, event: str, name: str) -> str:
         """Of an event by its admitted name."""
-        return _admitted((event, name), name, self.properties, MOST_PROPERTIES)
+        return _counted((event, name), name, self.properties, MOST_PROPERTIES)
 
 
 class _Suspect(NamedTuple):
@@ -62,12 +64,13 @@ class _Suspect(NamedTuple):
 class Tally:
     """What this process counts; run `run()` beside whoever counts."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self.names = Names(vault)
         self._database = database
         self._shapes: dict[tuple[int, Instant], dict[Shape, int]] = {}
         self._cells: Counter[Cell] = Counter()
         self._suspects: list[_Suspect] = []
-        self._names: dict[tuple[int, Instant], _Names] = {}
+        self._admitted: dict[tuple[int, Instant], _Admitted] = {}
         self._flushing = asyncio.Lock()
         self._cleared = 0
 
@@ -118,7 +121,7 @@ class Tally:
                 return
             self._cells = Counter()
             try:
-                await store.add(self._database, cells)
+                await store.add(self._database, self.names, cells)
             except StoreUnavailable:
                 self._cells.update(cells)
                 raise
@@ -140,9 +143,11 @@ class Tally:
             await self.flush()
             hour = hour_of(times.now())
             if hour > self._cleared:
-                await store.clear(self._database)
+                await store.clear(self._database, self.names)
                 self._cleared = hour
-                self._names = {key: each for key, each in self._names.items() if key[1] >= hour}
+                self._admitted = {
+                    key: each for key, each in self._admitted.items() if key[1] >= hour
+                }
         except StoreUnavailable:
             return
 
@@ -173,8 +178,8 @@ class Tally:
                     told_as = names.property(event, name)
                     self._cells[Cell(hour, source, event, "type", told_as, kind)] += count
 
-    def _named(self, source: int, hour: Instant) -> _Names:
-        return self._names.setdefault((source, hour), _Names(set(), set()))
+    def _named(self, source: int, hour: Instant) -> _Admitted:
+        return self._admitted.setdefault((source, hour), _Admitted(set(), set()))
 
 
 def hour_of(instant: Instant) -> Instant:
@@ -182,7 +187,7 @@ def hour_of(instant: Instant) -> Instant:
     return instant - instant % HOUR
 
 
-def _admitted(key: _Key, name: str, known: set[_Key], most: int) -> str:
+def _counted(key: _Key, name: str, known: set[_Key], most: int) -> str:
     if key in known:
         return name
     if told(name) == OTHER or len(known) >= most:

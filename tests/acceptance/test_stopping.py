@@ -227,7 +227,7 @@ async def test_an_api_whose_writer_has_failed_says_so(monkeypatch: pytest.Monkey
         Limits("redis://127.0.0.1:1/0"),
         Sources(database),
         Plans(),
-        Tally(database),
+        Tally(database, Mock()),
     )
     with pytest.raises(RuntimeError, match="the writer has failed"):
         async with background.lifespan(FastAPI()):

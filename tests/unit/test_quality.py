@@ -11,7 +11,7 @@ from cdp.events import SCHEMA, Event
 from cdp.quality.anomalies import LEAST_HISTORY, judge
 from cdp.quality.report import Window, drifted, told
 from cdp.quality.sights import HOUR, MOST_PROPERTIES, Shape, Sights, name_of, types_of
-from cdp.quality.store import Seen, Sum
+from cdp.quality.store import Found, Seen, Sum
 
 COUNTS = st.integers(0, 100_000)
 HISTORY = st.lists(COUNTS, min_size=LEAST_HISTORY, max_size=168)
@@ -100,11 +100,11 @@ def test_drift_is_a_type_that_was_not_there_before_of_what_was(rows: Any) -> Non
 
 def test_an_event_that_stopped_is_told_of_although_no_row_is_in_the_window() -> None:
     sums = [Sum(1, "e", hour * HOUR, "received", 50) for hour in range(100)]
-    (found,) = told(Window(100 * HOUR, 102 * HOUR), sums, [], [])
+    (found,) = told(Window(100 * HOUR, 102 * HOUR), Found(sums, [], []))
     kinds = [(each["received"], each["kind"]) for each in found["anomalies"]]
     assert kinds == [(0, "fewer"), (0, "fewer")]  # the last hour is not over
     assert (found["received"], found["late_rate"], found["hourly"]) == (0, 0.0, [])
-    assert told(Window(700 * HOUR, 702 * HOUR), sums, [], []) == []
+    assert told(Window(700 * HOUR, 702 * HOUR), Found(sums, [], [])) == []
 
 
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.floats() | st.text(), max_size=5))
