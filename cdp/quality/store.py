@@ -35,14 +35,14 @@ _SUMS = named(
     select source, event, (extract(epoch from hour) * 1000000)::bigint, measure,
            sum(count)::bigint
       from quality where measure <> 'type' and {_OF}
-     group by source, event, hour, measure order by source, event, hour, measure
+     group by source, event, hour, measure
     """  # noqa: S608 - our own words
 )
 _BROKEN = named(
     f"""
     select source, event, property, detail, sum(count)::bigint
       from quality where measure = 'violation' and {_OF}
-     group by source, event, property, detail order by source, event, property, detail
+     group by source, event, property, detail
     """  # noqa: S608 - our own words
 )
 _TYPES = named(
@@ -51,7 +51,7 @@ _TYPES = named(
            coalesce(sum(count) filter (where hour < to_timestamp(:between / 1e6)), 0)::bigint,
            coalesce(sum(count) filter (where hour >= to_timestamp(:between / 1e6)), 0)::bigint
       from quality where measure = 'type' and {_OF}
-     group by source, event, property, detail order by source, event, property, detail
+     group by source, event, property, detail
     """  # noqa: S608 - our own words
 )
 
@@ -150,7 +150,7 @@ async def found(connection: Connection, names: Names, asked: Asked, hours: Hours
     ids |= {row[2] for rows in (rules, seen) for row in rows}
     told = await names.read(connection, ids)
     return Found(
-        [Sum(row[0], told[row[1]], *row[2:]) for row in counted],
-        [Broken(row[0], told[row[1]], told[row[2]], *row[3:]) for row in rules],
-        [Seen(row[0], told[row[1]], told[row[2]], *row[3:]) for row in seen],
+        sorted(Sum(row[0], told[row[1]], *row[2:]) for row in counted),
+        sorted(Broken(row[0], told[row[1]], told[row[2]], *row[3:]) for row in rules),
+        sorted(Seen(row[0], told[row[1]], told[row[2]], *row[3:]) for row in seen),
     )

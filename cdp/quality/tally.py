@@ -12,6 +12,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
+import structlog
+from sqlalchemy.exc import DBAPIError
+
 from cdp import metrics, times
 from cdp.db import Database
 from cdp.errors import StoreUnavailable
@@ -36,6 +39,7 @@ _FLUSH_SECONDS = 2.0
 _LAST_SECONDS = 1.0  # to flush once more at the end
 
 _Key = TypeVar("_Key")
+log = structlog.get_logger(__name__)
 
 
 class _Admitted(NamedTuple):
@@ -91,11 +95,11 @@ class Tally:
         names = self._named(source, hour)
         for event, count in sights.late.items():
             self._cells[Cell(hour, source, names.event(event), "late")] += count
+            metrics.late.labels(str(source)).inc(count)
         for broken, count in sights.broken.items():
             event = names.event(broken.event)
             name = names.property(event, broken.property) if broken.property else ""
             self._cells[Cell(hour, source, event, "violation", name, broken.rule)] += count
-            metrics.late.labels(str(source)).inc(count)
         for outcome, count in sights.outcomes.items():
             metrics.violating.labels(str(source), outcome).inc(count)
 
@@ -150,6 +154,8 @@ class Tally:
                 }
         except StoreUnavailable:
             return
+        except DBAPIError as error:  # counts are not worth a collector
+            log.error("counts_lost", error=type(error).__name__)
 
     async def _ask(self) -> None:
         """Which of the facts that may have been in the log before were."""

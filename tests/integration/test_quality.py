@@ -92,6 +92,7 @@ async def test_what_comes_an_hour_after_it_happened_is_late(api: Api) -> None:
     await send(api, *(order(at) | {"timestamp": at} for at in stamps))
     (told,) = await events(api)
     assert (told["received"], told["late"], told["late_rate"]) == (4, 2, 0.5)
+    assert 'cdp_late_total{source="1"}' in (await api.client.get("/metrics")).text
 
 
 async def test_processes_add_to_the_same_sums(api: Api) -> None:
