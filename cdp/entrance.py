@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import consent.model as consent_model
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cdp.limits import Rates
     from cdp.log.appender import Appender
     from cdp.log.writing import Writer
+    from cdp.plans.held import Plans
+    from cdp.quality.tally import Tally
     from cdp.suppression.listed import Suppressed
 
 
@@ -25,6 +28,13 @@ class Gates(NamedTuple):
 
     consent: CollectionGate
     suppressed: Suppressed
+
+
+class Watch(NamedTuple):
+    """What is made of events beside that: plans they are held against, and counts."""
+
+    plans: Plans
+    tally: Tally
 
 
 def gates(core: Core, home: str) -> Gates:
@@ -52,8 +62,22 @@ def suppressions(core: Core) -> Suppressed:
     return Suppressed(lambda event: beside(core.vault, event), identifiers.mentioned)
 
 
+def watch(core: Core) -> Watch:
+    """No plan is known until they are renewed."""
+    from cdp.plans.held import Plans
+    from cdp.quality.tally import Tally
+
+    return Watch(Plans(), Tally(core.database, core.vault))
+
+
 def collector(
-    settings: Settings, core: Core, passed: Gates, appender: Appender, rates: Rates
+    settings: Settings,
+    core: Core,
+    passed: Gates,
+    appender: Appender,
+    rates: Rates,
+    *,
+    watching: Watch,
 ) -> Collector:
     from cdp.collect.collector import Collector
     from cdp.collect.sources import Sources
@@ -70,18 +94,21 @@ def collector(
         illegible=consent_model.illegible,
         once=lambda event, subject: gate.once(event, core.keyring.gpc(subject)),
         rates=rates,
+        plans=watching.plans,
+        tally=watching.tally,
         strict_keys=settings.strict_keys,
     )
 
 
-def writer(core: Core, passed: Gates) -> Writer:
+def writer(core: Core, passed: Gates, watching: Watch | None = None) -> Writer:
     """What stores facts that pass the gates, as whoever calls it tells it to."""
     from cdp.log.writing import Writer
 
-    return Writer(core.database, core.keyring, core.partitions, *passed)
+    writer = Writer(core.database, core.keyring, core.partitions, *passed)
+    return replace(writer, repeated=watching.tally.repeated) if watching else writer
 
 
-def appender(settings: Settings, core: Core, passed: Gates) -> Appender:
+def appender(settings: Settings, core: Core, passed: Gates, watching: Watch) -> Appender:
     from cdp.log.appender import Appender, Bounds
     from cdp.log.spill import Spill
     from cdp.withdrawing import Withdrawals
@@ -90,4 +117,4 @@ def appender(settings: Settings, core: Core, passed: Gates) -> Appender:
     room = settings.spill_mb << 20
     spill = Spill(settings.data_dir / "spill", core.vault.lasting, room) if room else None
     withdrawals = Withdrawals(core.database, lambda event: bool(consent_model.denied(event)))
-    return Appender(writer(core, passed), bounds, spill, withdrawals)
+    return Appender(writer(core, passed, watching), bounds, spill, withdrawals)

@@ -47,14 +47,15 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
     from cdp.privacy.asking import Asking
 
     gates = entrance.gates(core, core.people.home)
-    appender = entrance.appender(settings, core, gates)
+    watching = entrance.watch(core)
+    appender = entrance.appender(settings, core, gates, watching)
     rates = Rates.of(
         Limits(core.redis_url),
         settings.rate_per_key,
         settings.rate_per_address,
         settings.rate_failures,
     )
-    collector = entrance.collector(settings, core, gates, appender, rates)
+    collector = entrance.collector(settings, core, gates, appender, rates, watching=watching)
     visitors = Visitors(filter(None, settings.trusted_proxies.split(",")))
     audit = Audit(core.database, core.vault, reads=settings.audit_reads)
     parts = Parts(
@@ -82,6 +83,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
         audit,
         rates.limits,
         collector.sources,
+        *watching,
     )
     requesting = Asking(core.database, core.vault, core.people.home)
     return create(parts, collecting, background.lifespan, requesting, traces)

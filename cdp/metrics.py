@@ -55,6 +55,9 @@ commit_seconds = _histogram("commit_seconds", "From a group's first try to its c
 commit_retries = _counter("commit_retries", "Commits that were tried again")
 pending = _gauge("pending", "Entries that await their commit")
 spilled = _counter("spilled", "Entries that were kept on the local disk while the store was away")
+violating = _counter("violating", "Events that broke their tracking plan", "source", "outcome")
+late = _counter("late", "Events received over an hour after they happened", "source")
+duplicates = _counter("duplicates", "Events that were in the log before", "source")
 over_rate = _counter("over_rate", "Requests that were refused because of a rate", "rate")
 rates_shared = _gauge("rates_shared", "1 while rates are shared with other processes")
 spill_bytes = _gauge("spill_bytes", "What waits on the local disk for the store")
@@ -93,7 +96,8 @@ for _outcome in OUTCOMES:
     collected.labels(_outcome)
 
 _COMMITS = (commit_entries, commit_seconds, commit_retries, pending, spilled, spill_bytes)
-_API = (requests, request_seconds, collected, over_rate, rates_shared, *_COMMITS)
+_QUALITY = (violating, late, duplicates)
+_API = (requests, request_seconds, collected, over_rate, rates_shared, *_QUALITY, *_COMMITS)
 _CHUNKS = (chunk_records, chunk_seconds, chunk_retries, chunk_parked, latency, event_age)
 _WORKER = (*_CHUNKS, partitions, in_flight, attempts, attempt_seconds)
 OF_PROCESS: Final[dict[str, tuple[Collector, ...]]] = {

@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, text
 
 from cdp.log.quarantine import SEALED_AS
 from cdp.log.vault import Seal, Vault
+from cdp.quality import names
 
 _COUNT = "select count(*) from {table} where {column} <> ''"
 _READ = """
@@ -90,6 +91,7 @@ COLUMNS = (
         lambda v: v.system,
         lambda u: b"trial" + u.bytes,
     ),
+    Sealed("quality_names", "id", "bytea", b"", "name", lambda v: v.system, names.sealed_as),
     Sealed(
         "matching", "version", "int", 0, "model", lambda v: v.system, lambda n: b"matching %d" % n
     ),

@@ -7,7 +7,15 @@ from functools import lru_cache
 
 from cdp.events import Event, Instant
 from consent import jurisdictions
-from consent.model import COLLECTION, Basis, asks_gpc, collectable, is_about_consent, once
+from consent.model import (
+    COLLECTION,
+    Basis,
+    asks_gpc,
+    collectable,
+    decision_only,
+    is_about_consent,
+    once,
+)
 from consent.purposes import DEFAULT_PURPOSES, Purpose
 
 
@@ -48,6 +56,10 @@ class CollectionGate:
     def says_consent(self, event: Event) -> bool:
         """Whether it is a fact about consent."""
         return is_about_consent(event)
+
+    def decision(self, event: Event) -> Event:
+        """Of an event only what it decides on consent."""
+        return decision_only(event)
 
     def _default(self, code: str) -> bool:
         codes = frozenset({code}) if code else frozenset()

@@ -22,7 +22,7 @@ from cdp.log.vault import Vault
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
 _PLAIN = re.compile(r"[a-z0-9_-]{1,64}")
-_THINGS = ("key", "trial", "request")  # parameters that name anything else
+_THINGS = ("key", "trial", "request", "source")  # parameters that name anything else
 _NAMES = ("ref", "profile", "a", "b", "about")  # parameters that name people
 
 

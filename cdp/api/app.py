@@ -26,10 +26,12 @@ from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.notices import Notices
 from cdp.api.parts import Parts
+from cdp.api.plans import TrackingPlans
 from cdp.api.preferences import Preferences
 from cdp.api.previews import Previews
 from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
+from cdp.api.quality import Quality
 from cdp.api.quarantine import Quarantine, ReplaySchema
 from cdp.api.questions import Questions
 from cdp.api.receipts import Receipts, ReceiptSchema
@@ -39,6 +41,7 @@ from cdp.api.segments import Segments
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
+from cdp.plans.schema import TrackingPlanSchema
 from cdp.preferences import schema as preference_schema
 from cdp.preferences.choices import Deciding, Requesting
 from cdp.telemetry import Traces
@@ -62,6 +65,7 @@ FORMS: tuple[type[Form], ...] = (
     *preference_schema.FORMS,
     ReceiptSchema,
     PrivacyRequestSchema,
+    TrackingPlanSchema,
 )
 
 # In this order: the last routes of Identity and Consent take any path for a person's name.
@@ -79,6 +83,8 @@ RESOURCES = (
     Consent,
     Destinations,
     Quarantine,
+    TrackingPlans,
+    Quality,
     Privacy,
     AuditLog,
 )

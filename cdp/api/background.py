@@ -12,6 +12,7 @@ import psycopg
 import structlog
 from fastapi import FastAPI
 
+import cdp.plans.store as plan_store
 import consent.store as consent_store
 from cdp import clock
 from cdp.audit import Audit
@@ -21,10 +22,13 @@ from cdp.errors import StoreUnavailable
 from cdp.limits import Limits
 from cdp.log.appender import Appender
 from cdp.log.keyring import Keyring
+from cdp.plans.held import Plans
+from cdp.quality.tally import Tally
 from cdp.suppression.listed import Suppressed
 from consent.gate import CollectionGate
 
 _RETRY_SECONDS = 1.0
+_SUBJECTS = "cdp_subjects"
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +45,8 @@ class Background:
     audit: Audit
     limits: Limits
     sources: Sources
+    plans: Plans
+    tally: Tally
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -50,9 +56,10 @@ class Background:
 
     @contextlib.asynccontextmanager
     async def _beside(self) -> AsyncIterator[None]:
-        ours = (self.appender, self.audit, self.limits, self.sources)
+        ours = (self.appender, self.audit, self.limits, self.sources, self.tally)
         with contextlib.suppress(StoreUnavailable):  # else it is learned with the first events
             await self.suppressed.renew(self.database)
+            await self.plans.renew(self.database)
         works = (self._follow(), *(each.run() for each in ours))
         tasks = [asyncio.create_task(work) for work in works]
         for task in tasks:
@@ -68,15 +75,19 @@ class Background:
                 raise outcome
 
     async def _follow(self) -> None:
-        """Renew what the collection gate goes by whenever consent or purposes change."""
+        """Renew what collecting goes by whenever consent, purposes or tracking plans change."""
         while True:
             try:
                 async with self.database.driver() as connection:
-                    await connection.execute("listen cdp_subjects")
+                    for channel in (_SUBJECTS, plan_store.CHANGED):
+                        await connection.execute(f"listen {channel}")
                     self.keyring.forget_all()
                     await self._renew()
+                    await self.plans.renew(self.database)
                     async for note in connection.notifies():
-                        if note.payload == "purposes":
+                        if note.channel == plan_store.CHANGED:
+                            await self.plans.renew(self.database)
+                        elif note.payload == "purposes":
                             await self._renew()
                         else:
                             self.keyring.forget([bytes.fromhex(note.payload)])

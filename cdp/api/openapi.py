@@ -14,6 +14,7 @@ from cdp import __version__
 from cdp.api.parameters import NAMED, TAKES
 from cdp.api.shapes import PROBLEM, plain, shape
 from cdp.forms import Form
+from cdp.plans.schema import MAX_EVENTS, MAX_NAME, Events
 from profiles.filters import MAX_FILTERS, Filter, Numeric, PropertyFilter, Scalar
 from profiles.schema import LEAVES, MAX_LIST, MEASURED, Condition, Measured
 from profiles.steps import Lacking, Step, StepOrLacking
@@ -202,6 +203,12 @@ _OWN: dict[type, dict[str, Any]] = {
     Measured: {"anyOf": [*(_ref(_name(each)) for each in MEASURED.values()), _TEXT]},
     Filter: _ref("Filter"),
     StepOrLacking: {"anyOf": [_ref("Step"), _ref("Lacking")]},
+    Events: {
+        "type": "object",
+        "maxProperties": MAX_EVENTS,
+        "propertyNames": {"minLength": 1, "maxLength": MAX_NAME},
+        "additionalProperties": {"type": "object"},
+    },
     Numeric: {"type": "number"},
     Scalar: {"type": ["string", "number", "boolean"]},
 }

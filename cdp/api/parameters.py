@@ -39,6 +39,15 @@ def _cursor(size: int) -> dict[str, Any]:
     return _query("cursor", "`next` of the page before", type="string", pattern=pattern)
 
 
+_A_SOURCE = {"type": "integer", "minimum": 1, "maximum": (1 << 31) - 1}
+_SOURCE = {
+    "name": "source",
+    "in": "path",
+    "required": True,
+    "description": "the number of a write key, as quarantine and `cdp keys list` show it",
+    "schema": _A_SOURCE,
+    "example": 1,
+}
 _INSTANT = {"type": "string", "format": "date-time"}
 _AT = _query("at", "as it was known at that time; now, if left out", **_INSTANT)
 _LIMIT = _query("limit", "entries of a page", type="integer", minimum=1, maximum=1000, default=100)
@@ -52,6 +61,7 @@ _TRIAL = {
 NAMED: dict[str, list[dict[str, Any]]] = {
     "ref": [_REF],
     "key": [_KEY],
+    "source": [_SOURCE],
     "trial": [_TRIAL],
     "request": [_TRIAL | {"name": "request"}],
     "identifier": [_REF | {"description": "`namespace:value`", "schema": _IDENTIFIER}],
@@ -73,6 +83,20 @@ TAKES: dict[str, list[dict[str, Any]]] = {
         ),
     ],
     "at": [_AT],
+    "version": [_query("version", "as it was then; as it is, if left out", **_A_SOURCE)],
+    "quality": [
+        _LIMIT,
+        _query("source", "the number of a write key", **_A_SOURCE),
+        _query("event", "its name", **_A_TEXT),
+        _query(
+            "hours",
+            "how far back; as many before are what types are compared with",
+            type="integer",
+            minimum=1,
+            maximum=168,
+            default=24,
+        ),
+    ],
     "contactable": [
         _LIMIT,
         _cursor(pages.PROFILE),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from cdp.api import openapi, pages, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
-from cdp.collect.collector import Kept
+from cdp.collect.visits import Kept
 from cdp.collect.wire import read_message
 from cdp.forms import Form, WholeNumber, load
 from cdp.log import quarantine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ from consent.schema import KEY_PATTERN, NO_PURPOSE, PURPOSE
 from identity.identifiers import namespace_of, normalised
 
 PROFILE_ID = "profile_id"
+MOST_SOURCES = (1 << 31) - 1
+_NUMBER = re.compile("[1-9][0-9]{0,9}")
 
 
 def identifier(ref: str) -> Identifier | ProfileId:
@@ -64,6 +67,26 @@ def checked_key(found: str, *, field: str) -> str:
     if not KEY_PATTERN.fullmatch(found):
         raise Invalid("a key has lower-case letters, digits, - and _, at most 64", field=field)
     return found
+
+
+def source(request: Request) -> int:
+    """The number of a source in the path."""
+    return _source(request.path_params["source"])
+
+
+def source_asked(request: Request) -> int | None:
+    """The number of a source in the query string; None if it is not there."""
+    found = request.query_params.get("source")
+    return None if found is None else _source(found)
+
+
+def _source(found: str) -> int:
+    if not _NUMBER.fullmatch(found) or int(found) > MOST_SOURCES:
+        raise Invalid(
+            "source must be the number of a write key: `cdp keys list` shows it as write:NUMBER",
+            field="source",
+        )
+    return int(found)
 
 
 def purpose(request: Request) -> str:

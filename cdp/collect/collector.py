@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from cdp import times
 from cdp.collect.keys import hashed
 from cdp.collect.normalise import Arrival, Refused, normalise
+from cdp.collect.planned import planned
 from cdp.collect.sources import Source, Sources
+from cdp.collect.visits import Kept, Known, Visit, arrival, derived, refusal
 from cdp.collect.wire import Body, Envelope, Wire, parse
 from cdp.errors import Forbidden, Invalid, Unauthorized
-from cdp.events import Event, Instant, SubjectId, mapping
+from cdp.events import Event, SubjectId
 from cdp.limits import Rates
 from cdp.log.appender import Appender
 from cdp.log.quarantine import Refusal
 from cdp.log.writing import Fact, fact_of
-
-
-class Visit(NamedTuple):
-    """What a request says beside its body."""
-
-    route: str
-    kind: str  # the call that the route stands for; empty when each message says it
-    keys: Sequence[str]
-    origin: str = ""
-    anonymous_id: str = ""
-    ip: str = ""  # only where the route or the caller is a browser or a phone
-    gpc: bool = False
-    strict: bool = False
-    ip_policy: str = ""
-    trace: bytes = b""  # empty unless the request is traced
+from cdp.plans.held import Plans
+from cdp.quality.sights import Sights, counted_as
+from cdp.quality.tally import Tally
 
 
 class Result(NamedTuple):
@@ -45,35 +34,13 @@ class Result(NamedTuple):
     problem: str
 
 
-class Kept(msgspec.Struct, array_like=True):
-    """A refused message with all that is needed to take it again."""
-
-    raw: bytes
-    kind: str
-    envelope: dict[str, Any]
-    anonymous_id: str
-    ip: str
-    gpc: bool
-    key_hashes: list[bytes]
-    ip_policy: str
-
-
-class Known(NamedTuple):
-    """What one request's messages share."""
-
-    visit: Visit
-    source: Source | None
-    key_hashes: list[bytes]  # of the write key, in each of its readings; empty: none was sent
-    received_at: Instant
-    cause: bytes  # 16; ids that a message lacks are derived from it: repeating is harmless
-
-
 class Sorted(NamedTuple):
     """A request's messages: the good, the others with their reasons, and a result for each."""
 
     facts: list[Fact]
     refusals: list[Refusal]
     results: list[Result]
+    sights: Sights
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +58,8 @@ class Collector:
     illegible: Callable[[Event], tuple[str, str] | None]
     once: Callable[[Event, SubjectId], Event]  # without what is on record of its subject already
     rates: Rates
+    plans: Plans
+    tally: Tally
     strict_keys: bool = False
 
     async def sort(self, body: Body, visit: Visit) -> Sorted:
@@ -98,7 +67,7 @@ class Collector:
         key_hashes, source = await self._source(visit)
         if self.rates.key and source:
             await self.rates.limits.take(self.rates.key, f"source {source.id}", body.size)
-        known = Known(visit, source, key_hashes, times.now(), os.urandom(16))
+        known = self._known(visit, source, key_hashes)
         found = self._sort(body, known)
         # A strict caller hears of every refusal itself; keeping it too would double it later.
         return found._replace(refusals=[]) if visit.strict else found
@@ -106,14 +75,15 @@ class Collector:
     async def keep(self, found: Sorted) -> None:
         """Returns when every message is durable, in the log or in quarantine."""
         await self.appender.append(found.facts, found.refusals)
+        self.tally.take(found.sights)
 
-    async def again(self, refusal: Refusal) -> str:
+    async def again(self, refused: Refusal) -> str:
         """Take a quarantined message by today's rules; returns the problem that is left, if any.
 
         What was refused in one piece and can be taken apart now is: each of its messages then goes
         its own way, into the log or into quarantine.
         """
-        kept = msgspec.msgpack.decode(refusal.body, type=Kept)
+        kept = msgspec.msgpack.decode(refused.body, type=Kept)
         try:
             body = parse(kept.raw, batch=False)
         except Invalid as invalid:
@@ -121,7 +91,7 @@ class Collector:
         own = {name: value for name, value in body.envelope.fields.items() if value is not None}
         body = body._replace(envelope=Envelope(kept.envelope | own))
         visit = Visit(
-            refusal.route,
+            refused.route,
             kept.kind,
             (),
             anonymous_id=kept.anonymous_id,
@@ -130,11 +100,12 @@ class Collector:
             ip_policy=kept.ip_policy,
         )
         source = await self._first(kept.key_hashes)
-        known = Known(visit, source, kept.key_hashes, refusal.received_at, refusal.ref)
-        facts, refusals, results = self._sort(body, known)
-        if len(results) == 1 and refusals:
-            return results[0].problem
-        await self.appender.append(facts, refusals)
+        known = self._known(visit, source, kept.key_hashes)
+        known = known._replace(received_at=refused.received_at, cause=refused.ref)
+        found = self._sort(body, known)  # it was counted when it came
+        if len(found.results) == 1 and found.results[0].problem:
+            return found.results[0].problem
+        await self.appender.append(found.facts, found.refusals)
         return ""
 
     async def _source(self, visit: Visit) -> tuple[list[bytes], Source | None]:
@@ -153,24 +124,37 @@ class Collector:
                 return source
         return None
 
+    def _known(self, visit: Visit, source: Source | None, key_hashes: list[bytes]) -> Known:
+        plan = self.plans.of(source.id) if source else None
+        return Known(visit, source, key_hashes, times.now(), os.urandom(16), plan)
+
     def _sort(self, body: Body, known: Known) -> Sorted:
         if body.is_batch:  # then each message says what it is
             known = known._replace(visit=known.visit._replace(kind=""))
-        arrival = _arrival(known, body.envelope.fields)
-        done = Sorted([], [], [])
+        envelope = body.envelope.fields
+        arriving = arrival(known, envelope)
+        done = Sorted([], [], [], Sights(known.source_id, known.received_at))
         for number, message in enumerate(body.messages):
             try:
-                event = self._event(message, arrival, known, number)
+                told = self._event(message, arriving, known, number)
+                event, against = told, None
+                if known.plan is not None:
+                    event, against = planned(told, known.plan, done.sights, known.visit.strict)
             except Refused as refused:
-                kept = _kept(message, body.envelope.fields, known)
-                done.refusals.append(_refusal(kept, refused, known, number))
+                done.refusals.append(refusal(message, envelope, refused, known, number))
                 done.results.append(Result(str(message.fields.get("messageId", "")), str(refused)))
-            else:
-                done.facts.append(self._fact(event, known.source))
-                done.results.append(Result(event.message_id, ""))
+                continue
+            name = counted_as(told)
+            done.sights.add(told, name)
+            fact = self._fact(event, known.source, name)
+            if against is not None:
+                kept = refusal(message, envelope, against, known, number)
+                fact = fact._replace(refusal=kept)
+            done.facts.append(fact)
+            done.results.append(Result(event.message_id, "" if against is None else str(against)))
         return done
 
-    def _fact(self, event: Event, source: Source | None) -> Fact:
+    def _fact(self, event: Event, source: Source | None, name: str) -> Fact:
         free = source is not None and source.necessary
         subject = self.subject_of(event)
         if self.says_consent(event):
@@ -178,13 +162,13 @@ class Collector:
         consent = self.says_consent(event)
         by_law = None if free else self.by_law(event)
         listed = self.listed(event, subject)
-        return fact_of(event, subject, consent=consent, by_law=by_law, listed=listed)
+        return fact_of(event, subject, consent=consent, by_law=by_law, listed=listed, name=name)
 
-    def _event(self, message: Wire, arrival: Arrival, known: Known, number: int) -> Event:
+    def _event(self, message: Wire, arriving: Arrival, known: Known, number: int) -> Event:
         if message.problem:
             raise Refused(message.field, message.problem)
         event = normalise(
-            message.fields, arrival, self.digest, lambda: str(_derived(known, number))
+            message.fields, arriving, self.digest, lambda: str(derived(known, number))
         )
         if known.source is None:
             raise Refused("writeKey", "is missing or unknown; create it with `cdp keys create`")
@@ -192,53 +176,3 @@ class Collector:
         if problem is not None:
             raise Refused(*problem)
         return event
-
-
-def _derived(known: Known, number: int) -> uuid.UUID:
-    return uuid.uuid5(uuid.UUID(bytes=known.cause), str(number))
-
-
-def _arrival(known: Known, envelope: Mapping[str, Any]) -> Arrival:
-    visit = known.visit
-    return Arrival(
-        known.source.id if known.source else 0,
-        known.received_at,
-        visit.kind,
-        envelope.get("sentAt"),
-        mapping(envelope.get("context")),
-        mapping(envelope.get("integrations")),
-        visit.anonymous_id,
-        visit.ip,
-        visit.ip_policy,
-        visit.gpc,
-        visit.trace,
-    )
-
-
-def _kept(message: Wire, envelope: Mapping[str, Any], known: Known) -> bytes:
-    visit = known.visit
-    return msgspec.msgpack.encode(
-        Kept(
-            message.raw,
-            visit.kind,
-            {name: envelope.get(name) for name in ("sentAt", "context", "integrations")},
-            visit.anonymous_id,
-            visit.ip,
-            visit.gpc,
-            known.key_hashes,
-            visit.ip_policy,
-        )
-    )
-
-
-def _refusal(kept: bytes, refused: Refused, known: Known, number: int) -> Refusal:
-    return Refusal(
-        _derived(known, number).bytes,
-        known.source.id if known.source else None,
-        known.key_hashes[0] if known.key_hashes else b"",
-        known.received_at,
-        str(refused),
-        refused.field,
-        known.visit.route,
-        kept,
-    )

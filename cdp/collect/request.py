@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from starlette.requests import ClientDisconnect, Request
 
 from cdp.collect.admission import Room
-from cdp.collect.collector import Visit
 from cdp.collect.inflate import MAX_BODY, inflate, too_large
 from cdp.collect.keys import write_keys
 from cdp.collect.normalise import decoded_anonymous_id, masked_ip
+from cdp.collect.visits import Visit
 from cdp.collect.wire import Body, parse
 from cdp.errors import Invalid
 

@@ -31,7 +31,7 @@ _LOOK_SECONDS = 2.0  # how often files without an owner are looked for
 
 
 class _Kept(msgspec.Struct, array_like=True):
-    """A fact on the disk; older files end before `by_law`."""
+    """A fact on the disk; older files end earlier."""
 
     id: bytes
     subject: bytes
@@ -41,6 +41,8 @@ class _Kept(msgspec.Struct, array_like=True):
     plain: bytes
     says_consent: bool
     by_law: bool | None = True
+    name: str = ""
+    refusal: Refusal | None = None
 
 
 _Plain = tuple[list[_Kept], list[Refusal]]
@@ -141,8 +143,13 @@ class Spill:
 
 
 def _encode(group: Group) -> bytes:
-    facts = [_Kept(*fact[:6], fact.event is not None, fact.by_law) for fact in group.facts]
+    facts = [_kept(fact) for fact in group.facts]
     return msgspec.msgpack.encode((facts, group.refusals))
+
+
+def _kept(fact: Fact) -> _Kept:
+    says_consent = fact.event is not None
+    return _Kept(*fact[:6], says_consent, fact.by_law, fact.name, fact.refusal)
 
 
 def _decode(plain: bytes) -> Group:
@@ -153,4 +160,4 @@ def _decode(plain: bytes) -> Group:
 def _fact(kept: _Kept) -> Fact:
     event = plain_opened(kept.plain) if kept.says_consent else None
     named = kept.id, kept.subject, kept.source, kept.at, kept.received_at, kept.plain
-    return Fact(*named, event, kept.by_law)
+    return Fact(*named, event, kept.by_law, name=kept.name, refusal=kept.refusal)

@@ -135,20 +135,23 @@ async def append(
     partitions: int,
     known: int,
     listed: int | None = None,
+    *,
+    beside: bool = False,
 ) -> int:
     """Store what is not stored yet; returns how many were new.
 
     `known` is how many erasures the keys know of that sealed them; KeysDestroyed if there were
     more: then nothing is stored. `listed` is the number of the suppression list's last change that
-    the facts were held against; Outdated if there are later ones. None: they need not be.
+    the facts were held against; Outdated if there are later ones. None: they need not be. With
+    `beside` that is found out even if there are no facts: for what is stored beside them.
     """
     once: dict[bytes, Sealed] = {}
     for fact in facts:
         once.setdefault(fact.id, fact)
-    if not once:
+    if not once and not beside:
         return 0
     rows = once.values()
-    columns = zip(*rows, strict=True)
+    columns = list(zip(*rows, strict=True)) or [()] * len(Sealed._fields)
     names = ("ids", "subjects", "sources", "ats", "received", "consents", "payloads")
     values: dict[str, object] = {
         name: list(column) for name, column in zip(names, columns, strict=True)

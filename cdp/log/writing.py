@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from cdp import metrics
 from cdp.db import Database, named
@@ -46,6 +48,9 @@ class Gate(Protocol):
     def says_consent(self, event: Event) -> bool:
         """Whether it is a fact about consent."""
 
+    def decision(self, event: Event) -> Event:
+        """Of an event only what it decides on consent."""
+
 
 class Suppressions(Protocol):
     """The suppression list as this process knows it, up to its change with `number`."""
@@ -78,6 +83,8 @@ class Fact(NamedTuple):
     event: Event | None  # kept where it says something of consent: the gate looks into it
     by_law: bool | None = None  # may it be stored if its subject decided nothing? None: in any case
     listed: int = -1  # as of this change of the suppression list it names nobody suppressed
+    name: str = ""  # that it is counted under, where it came from an SDK
+    refusal: Refusal | None = None  # it may not be stored: if it may be kept at all, then as this
 
 
 class Group(NamedTuple):
@@ -99,19 +106,21 @@ def fact_of(
     consent: bool,
     by_law: bool | None = None,
     listed: int = -1,
+    name: str = "",
 ) -> Fact:
     """The fact that an event is; `consent` tells whether it says anything of that."""
     plain = plain_event(event)
     kept = event if consent else None
     told = event.id, subject, event.source, event.at, event.received_at, plain
-    return Fact(*told, kept, by_law, listed)
+    return Fact(*told, kept, by_law, listed, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
     """The way into the log. `gate` is the collection gate: what it holds back is only counted.
 
-    So is what names somebody in the suppression list, of which nothing else is kept.
+    So is what names somebody in the suppression list, of which nothing else is kept. `repeated` is
+    told of what was stored together, and how much of it the log had before.
     """
 
     database: Database
@@ -119,6 +128,7 @@ class Writer:
     partitions: int
     gate: Gate
     suppressions: Suppressions
+    repeated: Callable[[Sequence[Fact], int], None] = lambda facts, known: None
 
     async def write(self, group: Group) -> frozenset[bytes]:
         """Durable on return; StoreUnavailable or IntegrityError say that it may be tried again.
@@ -152,7 +162,10 @@ class Writer:
     ) -> None:
         known = await self.keyring.known(self.database, {fact.subject for fact in facts})
         passed = [self._passed(fact, known.get(fact.subject, _NOTHING)) for fact in facts]
-        stored = list(self._once(fact for fact in passed if fact is not None))
+        kept = [fact for fact in passed if fact is not None]
+        held_back = [fact.refusal for fact in kept if fact.refusal is not None]
+        refusals = [*refusals, *held_back]
+        stored = list(self._once(fact for each in kept if (fact := self._entering(each))))
         held = await self.keyring.ensure(self.database, {fact.subject for fact in stored})
         ready = all_sealed(stored, held)
         stopped = [f.source for f, p in zip(facts, passed, strict=True) if p is None]
@@ -166,12 +179,26 @@ class Writer:
                     await quarantine.add(connection, self.keyring.vault, refusals)
                 if stopped:
                     await connection.execute(_COUNT_UNCOLLECTED, {"sources": stopped})
-                new = await store.append(connection, ready, self.partitions, *looked_at)
+                new = await store.append(
+                    connection, ready, self.partitions, *looked_at, beside=bool(held_back)
+                )
         metrics.became(new, len(ready) - new, len(refusals), len(stopped), suppressed)
+        self.repeated(stored, len(ready) - new)
         if new == len(ready):  # else what says so may be what was there before
             for fact in stored:
                 if fact.event is not None and self.gate.is_gpc(fact.event):
                     self.keyring.note_gpc(fact.subject, fact.at, held[fact.subject].box)
+
+    def _entering(self, fact: Fact) -> Fact | None:
+        """A fact as the log has it. A decision does not wait in quarantine, under its own id."""
+        if fact.refusal is None:
+            return fact
+        if fact.event is None:
+            return None
+        decision = self.gate.decision(fact.event)
+        own = self.keyring.vault.digest(b"decision" + fact.id)
+        event = msgspec.structs.replace(decision, id=own)
+        return fact_of(event, fact.subject, consent=True, by_law=fact.by_law)
 
     def _once(self, facts: Iterable[Fact]) -> Iterator[Fact]:
         """What one transaction stores puts a subject's Global Privacy Control on record once."""
@@ -186,7 +213,9 @@ class Writer:
                 yield fact
             else:
                 consent = self.gate.says_consent(event)
-                yield fact_of(event, fact.subject, consent=consent, by_law=fact.by_law)
+                yield fact_of(
+                    event, fact.subject, consent=consent, by_law=fact.by_law, name=fact.name
+                )
 
     def _passed(self, told: Fact, known: Known) -> Fact | None:
         """The collection gate: without a basis nothing of an event is stored but that it was.

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from cdp.collect.collector import Kept
+from cdp.collect.visits import Kept
 from cdp.db import Database, named
 from cdp.events import Identifier
 from cdp.log import quarantine

@@ -61,6 +61,8 @@ EXPECTED = {
     "Filters may nest": "a schema of a tree has no depth",
     ": expected ": "a condition as text is in a language of its own",
     "before 1970": "JSON Schema has no least date",
+    "no JSON Schema": "which objects are one is what the specification says, not the description",
+    "nothing is fetched": "where a schema may refer to is more than its description tells",
     "lies in the future": "JSON Schema does not know what time it is",
 }
 
@@ -98,6 +100,8 @@ async def story(api: Api) -> None:
     await api.put("/consent/purposes/buyers", purpose)
     await api.put("/consent/notices/buyers", {"texts": {"en": {"title": "T", "text": "N"}}})
     traits = {"email": "ada@example.com", "age": 36, "tags": ["a"], "deep": {"x": None}}
+    order = {"properties": {"revenue": {"type": "string"}}}
+    await api.put("/tracking-plans/1", {"owner": "o", "events": {"Order Completed": order}})
     batch = [
         {"type": "identify", "userId": "ada", "anonymousId": "a", "traits": traits},
         {"type": "group", "userId": "ada", "groupId": "g", "traits": {"size": 2}},
@@ -221,6 +225,7 @@ def test_every_read_has_something_to_show_as_described(
             names = {"trial": TRIALS[-1], "request": REQUESTS[-1], "ref": ADA, "call": "page"}
             names["token"] = TOKENS.get(path, "")
             names["key"] = key if "settings" in path else "buyers"
+            names["source"] = "1"
             case = operation.Case(
                 path_parameters={name: names[name] for name in names if f"{{{name}}}" in path},
                 query=queries.get(path, {}),

@@ -24,6 +24,8 @@ from cdp.collect.sources import Sources
 from cdp.db import Database
 from cdp.instance import Running
 from cdp.limits import Limits
+from cdp.plans.held import Plans
+from cdp.quality.tally import Tally
 from cdp.services.server import free_port
 from consent.gate import CollectionGate
 from tests.support.clusters import plain_url
@@ -224,6 +226,8 @@ async def test_an_api_whose_writer_has_failed_says_so(monkeypatch: pytest.Monkey
         Audit(database, Mock()),
         Limits("redis://127.0.0.1:1/0"),
         Sources(database),
+        Plans(),
+        Tally(database, Mock()),
     )
     with pytest.raises(RuntimeError, match="the writer has failed"):
         async with background.lifespan(FastAPI()):

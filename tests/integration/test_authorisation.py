@@ -22,6 +22,7 @@ ROW = re.compile(r"^\| `(GET|PUT|POST|DELETE) (/[^`]*)` \| `([a-z:]+)` \|$", re.
 # Of the preference centre: who has a token may, whoever that is.
 OPEN_ROW = re.compile(r"^\| `(/preferences/[^`]*)` \| ([A-Z, ]+) \| `([a-z]+)` \|$", re.MULTILINE)
 SOMEBODY = {"ref": "user_id:nobody", "key": "nothing", "trial": "0" * 32, "request": "0" * 32}
+SOMEBODY["source"] = "1"
 
 
 class Guarded(NamedTuple):

@@ -73,6 +73,10 @@ PROTECTED = {
     "privacy_requests.reference": "master",
     "privacy_requests.subject": "hash",
     "profiles.id": "hash",
+    "quality.event": "hash",
+    "quality.property": "hash",
+    "quality_names.id": "hash",
+    "quality_names.name": "master",
     "quarantine.body": "master",
     "quarantine.key_hash": "hash",
     "quarantine.ref": "plain",  # random

@@ -59,6 +59,7 @@ async def live(api: Api) -> dict[str, Any]:
     receipt = await api.get(f"/consent/{ADA}/receipt")
     asked = {"identifier": "email:ada@example.com"}
     links = (await api.call("POST", "/preferences/links", json=asked)).json()
+    assert (await api.get("/quality"))["events"]
     for each in COLUMNS:
         assert (await api.instance.core.database.rows(each.total))[0][0], each.table
     return {
@@ -78,6 +79,7 @@ async def must_work(api: Api, before: dict[str, Any]) -> None:
     assert (await api.get("/quarantine"))["quarantine"]
     assert (await api.get(f"/identity/rules/dry-run/{before['tried']}"))["result"]
     assert (await api.get("/identity/matching"))["learned"]
+    assert (await api.get("/quality?event=going"))["events"]
     checked = await api.call("POST", "/consent/receipts/verify", json={"signed": before["signed"]})
     assert (checked.json()["valid"], checked.json()["unmatched"]) == (True, [])
     core = api.instance.core

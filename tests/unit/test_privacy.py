@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from cdp.collect.collector import Kept
+from cdp.collect.visits import Kept
 from cdp.events import Identifier
 from cdp.log.quarantine import Quarantined, Refusal
 from cdp.privacy.model import due, wait_seconds

@@ -22,7 +22,8 @@ ROOM = 1 << 20
 def group(number: int, *, consent: bool = False) -> Group:
     event = Event(SCHEMA, "page", number.to_bytes(16, "big"), 1, str(number), number, number)
     refusal = Refusal(bytes(16), None, b"", number, "no", "event", "/v1/track", b"{}")
-    return Group([fact_of(event, bytes(16), consent=consent)], [refusal])
+    fact = fact_of(event, bytes(16), consent=consent)
+    return Group([fact._replace(name="page", refusal=refusal if number % 3 else None)], [refusal])
 
 
 class Store:

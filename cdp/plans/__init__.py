@@ -1,0 +1,1 @@
+"""Tracking plans: what each source may send, and what happens to an event that is not so."""
