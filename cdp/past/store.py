@@ -57,28 +57,28 @@ _SPANS: LiteralString = """
                                   and g.number > s.number and g.number < h.number
                                   and g.at >= s.begins)) m
          where m.stays),
-    ended as (
+    ended as materialized (
         select s.segment, s.profile, s.since, s.begins,
-               least(s.next, (select min(h.at) from identity_history h
-                               where h.former = s.profile and h.kind = 'merged'
-                                 and h.number > s.number and h.at >= s.begins),
-                     (select e.at from erasures e
-                       where e.subject = s.profile and e.at >= s.begins),
-                     case when s.next is null and not exists (
+               least(s.next, m.merged, e.at,
+                     case when s.next is null and m.last is not null and not exists (
                             select from memberships b join live l on l.id = b.segment
                              where l.key = s.segment and b.profile = s.profile)
-                          then (select max(h.at) from identity_history h
-                                 where h.former = s.profile and h.number > s.number
-                                   and h.at >= s.begins) end,
-                     (select max(h.at) from identity_history h
-                        join (select min(g.number) as number from identity_history g
-                               where g.profile = s.profile and g.kind = 'split'
-                                 and g.number > s.number and g.at > s.begins
-                                 and (s.next is null or g.at < s.next)) back
-                          on h.number < back.number
-                       where h.former = s.profile and h.number > s.number
-                         and h.at >= s.begins)) as ends
-          from spans s)
+                          then m.last end,
+                     case when m.last is not null then (
+                        select max(h.at) from identity_history h
+                          join (select min(g.number) as number from identity_history g
+                                 where g.profile = s.profile and g.kind = 'split'
+                                   and g.number > s.number and g.at > s.begins
+                                   and (s.next is null or g.at < s.next)) back
+                            on h.number < back.number
+                         where h.former = s.profile and h.number > s.number
+                           and h.at >= s.begins) end) as ends
+          from spans s
+          left join erasures e on e.subject = s.profile and e.at >= s.begins
+          left join lateral (
+            select max(h.at) as last, min(h.at) filter (where h.kind = 'merged') as merged
+              from identity_history h
+             where h.former = s.profile and h.number > s.number and h.at >= s.begins) m on true)
 """
 _IN_SEGMENT: LiteralString = _SPANS.replace("{whose}", "c.segment = :key")
 # Also what those were in who became one with them, or whom they split off from.
