@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import consent.stage as consent_stage
+import identity.store as identity_store
 from cdp.db import Connection
-from cdp.events import Identifier, Instant, SubjectId
+from cdp.events import Instant, SubjectId
+from cdp.evidence import store as evidence
 from cdp.evidence.asof import AsOf
 from cdp.log import store as log_store
 from cdp.past import store
@@ -51,7 +53,7 @@ class Past:
         if found is None:
             return None
         fragments = await self._folded(connection, found[1].nodes, at)
-        unseen = frozenset(found[1].nodes) - self._seen(fragments)
+        unseen = await self._unseen(connection, found[1].nodes, fragments, at)
         if unseen:  # an event that came in later says that it was there
             then = replace(then, unseen=unseen)
             found = await then.person(connection, node)
@@ -68,18 +70,27 @@ class Past:
         content = shown(view(name, profile, inside, stands).content)
         return Then(content, await store.decided(connection, who.nodes, at))
 
-    def _seen(self, fragments: Mapping[SubjectId, Fragment]) -> set[SubjectId]:
-        """Every identifier that these events carried, with what its spelling comes down to."""
+    async def _unseen(
+        self,
+        connection: Connection,
+        nodes: Collection[NodeId],
+        fragments: Mapping[SubjectId, Fragment],
+        at: Instant,
+    ) -> frozenset[NodeId]:
+        """Identifiers that no event we had carried: neither theirs nor, by a link, anybody's."""
         hashed = self.people.keyring.vault.subject
         carried = {
-            Identifier(namespace, value)
+            hashed(namespace, value)
             for fragment in fragments.values()
             for part in parts(fragment)
             for namespace, values in part.identifiers.items()
             for value in values
         }
-        spelled = {self.rules.spelled(each) for each in carried}
-        return {hashed(*each) for each in carried | spelled if each is not None}
+        left = set(nodes) - carried
+        edges = await identity_store.incident_edges(connection, left) if left else []
+        late = await evidence.late(connection, {each.event for each in edges}, at)
+        linked = {end for each in edges if each.event not in late for end in each[:2]}
+        return frozenset(left - linked)
 
     async def _folded(
         self, connection: Connection, nodes: list[SubjectId], at: Instant

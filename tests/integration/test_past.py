@@ -145,6 +145,27 @@ async def test_the_clock_is_that_of_receipt_and_whoever_was_not_seen_is_told_so(
         assert (await api.call("GET", f"/profiles/user_id:ada?{query}")).status_code == 400
 
 
+async def test_who_moved_on_by_an_operators_word_was_seen_in_somebody_elses_event(api: Api) -> None:
+    await order(api, "user_id:u1")
+    await api.send("/v1/identify", {"userId": "u0", "anonymousId": "a1"})
+    await api.settle()
+    word = {"a": "user_id:u1", "b": "anonymous_id:a1", "reason": "hers"}
+    assert (await api.call("POST", "/identity/link", json=word)).is_success
+    at = await now(api)
+    live: Any = await api.get("/profiles/anonymous_id:a1")
+    told: Any = await api.get(f"/profiles/anonymous_id:a1?as_of={at}")
+    assert live["events"] == {"order": 1}
+    assert {name: told[name] for name in live} == live
+    later = {"anonymousId": "a9", "timestamp": times.iso(times.now() - HOUR)}
+    said = {"a": "user_id:u1", "b": "anonymous_id:a9", "reason": "hers too"}
+    assert (await api.call("POST", "/identity/link", json=said)).is_success
+    between = await now(api)
+    assert (await api.send("/v1/page", later)).is_success  # happened before, came in after
+    await api.settle()
+    answer = await api.call("GET", f"/profiles/anonymous_id:a9?as_of={between}")
+    assert answer.status_code == 404
+
+
 async def test_a_difference_has_all_that_changed(api: Api) -> None:
     await defined(api)
     await api.send("/v1/identify", {"userId": "ada", "traits": {"a": 1, "b": True, "c": "x"}})
