@@ -21,6 +21,7 @@ from cdp.api.destinations import Destinations
 from cdp.api.door import Door
 from cdp.api.front import Front
 from cdp.api.guarded import Guarded
+from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
@@ -38,6 +39,7 @@ from cdp.api.receipts import Receipts, ReceiptSchema
 from cdp.api.refusing import Refusing
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
+from cdp.api.sizes import Sizes
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
@@ -66,10 +68,12 @@ FORMS: tuple[type[Form], ...] = (
     ReceiptSchema,
     PrivacyRequestSchema,
     TrackingPlanSchema,
+    PeopleSchema,
 )
 
-# In this order: the last routes of Identity and Consent take any path for a person's name.
+# In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
 RESOURCES = (
+    History,
     Profiles,
     IdentityRules,
     Matching,
@@ -77,6 +81,7 @@ RESOURCES = (
     Previews,
     Segments,
     ComputedTraits,
+    Sizes,
     Notices,
     Contactable,
     Receipts,

@@ -14,8 +14,8 @@ from cdp.errors import Invalid, TooLarge
 from cdp.events import Instant
 
 MAX_BODY = 1 << 20  # bytes of what people write by hand
-# Bytes of a position: in quarantine, members, deliveries, suggestions.
-NUMBER, PROFILE, DELIVERY, PAIR = 8, 16, 24, 32
+# Bytes of a position: in quarantine, members, deliveries, timelines, suggestions.
+NUMBER, PROFILE, DELIVERY, TIMELINE, PAIR = 8, 16, 24, 25, 32
 
 
 def limit(request: Request, *, default: int = 100, most: int = 1000) -> int:
@@ -62,6 +62,22 @@ def instant(request: Request, name: str) -> Instant | None:
     if found > times.now():
         raise Invalid(f"{name} lies in the future: leave it out for now", field=name)
     return found
+
+
+def in_order(since: Instant, until: Instant) -> None:
+    """Invalid if the one moment comes after the other."""
+    if since > until:
+        raise Invalid("from must not lie after to", field="from")
+
+
+def texts(request: Request, name: str) -> frozenset[str]:
+    """Short texts in the query string, each under the same name."""
+    found = request.query_params.getlist(name)
+    if len(found) > 100 or any("\x00" in each or len(each) > 200 for each in found):
+        raise Invalid(
+            f"{name} must be up to 100 texts of at most 200 characters, without NUL", field=name
+        )
+    return frozenset(found)
 
 
 def text(request: Request, name: str) -> str:

@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 from activation.model import State
 from cdp.api import pages
+from cdp.api.refs import UUID as _UUID
 from cdp.preferences.token import SCOPES
 from consent.schema import KEY_PATTERN
 
-_UUID = "[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
 PERSON = {
     "type": "string",
     "anyOf": [{"pattern": "^[A-Za-z][A-Za-z0-9_.]*:.+$"}, {"pattern": f"^(profile_id:)?{_UUID}$"}],
@@ -68,6 +68,9 @@ NAMED: dict[str, list[dict[str, Any]]] = {
     "membership": [_REF, _KEY],
     "": [],
 }
+_AS_OF = _query("as_of", "as of that time; now, if left out", **_INSTANT)
+_FROM = _query("from", "from that time on", **_INSTANT)
+_TO = _query("to", "up to that time; now, if left out", **_INSTANT)
 # by what is asked for
 TAKES: dict[str, list[dict[str, Any]]] = {
     "": [],
@@ -75,6 +78,7 @@ TAKES: dict[str, list[dict[str, Any]]] = {
     "members": [
         _LIMIT,
         _cursor(pages.PROFILE),
+        _query("as_of", "who was in it at that time, by profile id alone", **_INSTANT),
         _query(
             "include",
             "what of each member; identifiers if left out",
@@ -116,14 +120,35 @@ TAKES: dict[str, list[dict[str, Any]]] = {
         _query("a", "`namespace:value`", **_IDENTIFIER) | {"required": True},
         _query("b", "`namespace:value`", **_IDENTIFIER) | {"required": True},
     ],
+    "as_of": [_AS_OF],
+    "diff": [_FROM | {"required": True}, _TO],
+    "sizes": [
+        _FROM,
+        _TO,
+        _query("every", "a point each day or hour", type="string", enum=["1d", "1h"]),
+    ],
+    "timeline": [
+        _LIMIT,
+        _cursor(pages.TIMELINE),
+        _FROM,
+        _TO,
+        _query("event", "only what is called so", type="array", items=_A_TEXT, maxItems=100),
+        _query(
+            "include",
+            "segments: entries and exits among them",
+            type="string",
+            enum=["none", "segments"],
+        ),
+    ],
     "profile": [
+        _AS_OF,
         _query(
             "min_confidence",
             "as they are if inferred links count that are at least so probable, and no others",
             type="number",
             minimum=0.5,
             maximum=1,
-        )
+        ),
     ],
     "links": [
         _query("scope", "what they open; all, if left out", type="string", enum=list(SCOPES))

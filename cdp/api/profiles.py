@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cdp import times
-from cdp.api import openapi, pages, refs, samples, samples_segments
+from cdp.api import openapi, pages, refs, samples_history, samples_segments
+from cdp.api.history import History
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.confidence import confident
 from cdp.db import Connection
-from cdp.errors import NotFound
+from cdp.errors import Invalid, NotFound
 from cdp.events import ProfileId
 from cdp.explaining import Explaining, Reasons
 from identity.rulebook import RuleBook
@@ -49,14 +50,18 @@ class Profiles:
             "/{ref:path}",
             self.get_profile,
             "profiles:read",
-            openapi.read("A person's profile", samples.PROFILE, named="ref", takes="profile"),
+            openapi.read("A person's profile", samples_history.THEN, named="ref", takes="profile"),
         )
         return routes.router
 
     async def get_profile(self, request: Request) -> Response:
-        """One person, by any identifier."""
-        ref = request.path_params["ref"]
+        """One person, by any identifier; now, or as of a time."""
+        ref, at = request.path_params["ref"], pages.instant(request, "as_of")
         confidence = pages.fraction(request, "min_confidence", 0.5, 1.0)
+        if at is not None:
+            if confidence is not None:
+                raise Invalid("as_of and min_confidence do not go together", field="as_of")
+            return pages.json(await History(self.parts, self.book).as_of(ref, at))
         async with self.parts.database.transaction() as connection:
             profile = await refs.profile_of(connection, ref, self.parts.vault.subject)
             found = await self._found(connection, profile, confidence)

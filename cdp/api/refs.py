@@ -19,6 +19,8 @@ from identity.identifiers import namespace_of, normalised
 PROFILE_ID = "profile_id"
 MOST_SOURCES = (1 << 31) - 1
 _NUMBER = re.compile("[1-9][0-9]{0,9}")
+UUID = "[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+PATTERN = f"^([A-Za-z][A-Za-z0-9_.]*:.+|{UUID})$"  # of what names a person
 
 
 def identifier(ref: str) -> Identifier | ProfileId:
@@ -27,6 +29,14 @@ def identifier(ref: str) -> Identifier | ProfileId:
     if named is None:
         raise Invalid(f"{ref!r} stands for nobody in particular", field="ref")
     return named
+
+
+def known(ref: str, *, field: str) -> Identifier | ProfileId | None:
+    """The same, but None for what stands for nobody; `field` is what an error names."""
+    try:
+        return _named(ref)
+    except Invalid as error:
+        raise Invalid(f"{field}: {error.detail}", field=field) from None
 
 
 async def profile_of(

@@ -39,9 +39,20 @@ class Routes:
         """Create or change under a known name."""
         self._change("PUT", path, handler, scope, about)
 
-    def post(self, path: str, handler: Handler, scope: str, about: dict[str, Any]) -> None:
-        """Do something."""
-        self._change("POST", path, handler, scope, about)
+    def post(
+        self,
+        path: str,
+        handler: Handler,
+        scope: str,
+        about: dict[str, Any],
+        *,
+        personal: bool = False,
+    ) -> None:
+        """Do something; `personal` is what only reads, of people whom its body names."""
+        if personal:
+            self._add("POST", path, audited(self._keys.audit, handler, reads=True), scope, about)
+        else:
+            self._change("POST", path, handler, scope, about)
 
     def delete(self, path: str, handler: Handler, scope: str, about: dict[str, Any]) -> None:
         """Remove."""

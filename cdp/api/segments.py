@@ -11,12 +11,13 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from cdp.api import defined, openapi, pages, refs
+from cdp.api import defined, openapi, pages, refs, sizes
 from cdp.api import samples_segments as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
 from cdp.errors import Invalid, NotFound
+from cdp.events import Instant
 from cdp.forms import load
 from cdp.times import from_datetime, iso
 from profiles import audience, defining, segments
@@ -139,7 +140,11 @@ class Segments:
         """The audience, page by page or as one stream."""
         include = _included(request)
         after, most = pages.cursor(request, pages.PROFILE), pages.limit(request)
+        at = _at(request)
         async with self.parts.database.transaction() as connection:
+            if at is not None:
+                segment = await sizes.found(connection, refs.key(request), at)
+                return pages.json(await sizes.members(connection, segment, at, after, most))
             segment = await _found(connection, refs.key(request))
             if _NDJSON in request.headers.get("accept", ""):
                 lines = _lines(self.parts, segment.id, include)
@@ -193,6 +198,14 @@ def _included(request: Request) -> set[str]:
     if wanted != {"none"} and not wanted <= {"identifiers", "traits"}:
         raise Invalid("include must be identifiers, traits, both with a comma, or none")
     return wanted - {"none"}
+
+
+def _at(request: Request) -> Instant | None:
+    """The past is told by profile id alone: `profiles/{ref}?as_of=` tells who that was."""
+    at = pages.instant(request, "as_of")
+    if at is not None and request.query_params.get("include", "none") != "none":
+        raise Invalid("as_of and include do not go together", field="include")
+    return at
 
 
 async def _found(connection: Connection, key: str) -> Segment:

@@ -40,11 +40,15 @@ class Who(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AsOf:
-    """What was known at `at`. Rules, purposes, and where people were seen, are today's."""
+    """What was known at `at`. Rules, purposes, and where people were seen, are today's.
+
+    `unseen` are identifiers that were not known yet, whatever late events say.
+    """
 
     people: People
     rules: Rules
     at: Instant
+    unseen: frozenset[NodeId] = frozenset()
 
     async def person(self, connection: Connection, node: NodeId) -> tuple[ProfileId, Who] | None:
         """The profile that an identifier was of, and who that was; None if it was not seen yet."""
@@ -119,8 +123,8 @@ class AsOf:
             certain = resolve(part.facts, replace(self.rules, confidence=None))
         found: dict[ProfileId, dict[ProfileId, list[NodeId]]] = {}
         for each in part.members:
-            if each.node.first_seen <= self.at:
-                node = each.node.id
+            node = each.node.id
+            if each.node.first_seen <= self.at and node not in self.unseen:
                 sides = found.setdefault(part.resolution.profiles[node], {})
                 sides.setdefault(certain.profiles[node], []).append(node)
         return {profile: Who(list(sides.values())) for profile, sides in found.items()}
@@ -133,7 +137,7 @@ class AsOf:
         ruled = facts.verdicts
         if any(each.event in late for each in ruled):
             ruled = await self._ruled(connection, {n for each in ruled for n in each[:2]})
-        unseen = {node.id for node in facts.nodes if node.first_seen > self.at}
+        unseen = self.unseen | {node.id for node in facts.nodes if node.first_seen > self.at}
         likely = [e for e in facts.inferred if e.at <= self.at and e.event not in late]
         return facts._replace(
             edges=[e for e in facts.edges if e.first_seen <= self.at and e.event not in late],

@@ -63,6 +63,9 @@ EXPECTED = {
     "before 1970": "JSON Schema has no least date",
     "no JSON Schema": "which objects are one is what the specification says, not the description",
     "nothing is fetched": "where a schema may refer to is more than its description tells",
+    "from must not lie after to": "JSON Schema does not compare one field with another",
+    "that would be over": "likewise, how far apart they lie",
+    "do not go together": "JSON Schema has no way to rule out two parameters at once",
     "lies in the future": "JSON Schema does not know what time it is",
 }
 
@@ -182,6 +185,7 @@ def description(platform_api: Served) -> Any:
 
 
 READ_AS_PEOPLE = {
+    ("GET", f"{API}/profiles/read"),
     ("PUT", f"{API}/consent/notices"),
     ("PUT", f"{API}/consent/purposes"),
     ("PUT", f"{API}/consent/regimes"),
@@ -217,6 +221,7 @@ def test_every_read_has_something_to_show_as_described(
     queries = {
         "/sourceConfig": {"writeKey": key},
         f"{API}/identity/explain": {"a": ADA, "b": "anonymous_id:a"},
+        f"{API}/profiles/{{ref}}/diff": {"from": "2020-01-01T00:00:00Z"},
     }
     shown = {}
     for operation in (result.ok() for result in description.get_all_operations()):

@@ -69,6 +69,7 @@ async def test_a_change_is_noted_with_who_what_and_when(api: Api) -> None:
 
 
 CONTENT: dict[str, Any] = {
+    "POST /api/v1/profiles/read": {"refs": ["user_id:ada"]},
     "PUT /api/v1/segments/{key}": SEGMENT,
     "POST /api/v1/segments/preview": {"where": {"event": "Order Completed"}},
     "PUT /api/v1/traits/{key}": {"name": "Orders", "value": "count('Order Completed')"},
