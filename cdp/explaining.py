@@ -15,7 +15,7 @@ from cdp.people import People
 from consent.model import denied
 from consent.standing import granted
 from profiles import defining
-from profiles.explaining import Deed, Explanation, explain
+from profiles.language.explaining import Deed, Explanation, explain
 from profiles.segments import Segment
 from profiles.stage import Person
 

@@ -21,11 +21,11 @@ from consent.model import denied, expired
 from consent.standing import granted
 from identity import identifiers
 from profiles import defining, fragment, segments
-from profiles.conditions import AllOf, Condition, counters, inlined
-from profiles.evaluating import evaluate
 from profiles.facts import Sight, Somebody
 from profiles.fragment import Counting, Fragment
-from profiles.parsing import parse
+from profiles.language.conditions import AllOf, Condition, counters, inlined
+from profiles.language.evaluating import evaluate
+from profiles.language.parsing import parse
 
 MOST = 1000  # people that are looked at
 SHOWN = 10  # of those who would be in it

@@ -10,8 +10,8 @@ import msgspec
 
 from cdp.db import Connection, named
 from profiles import defining
-from profiles.conditions import asked
-from profiles.parsing import measure
+from profiles.language.conditions import asked
+from profiles.language.parsing import measure
 
 _FIELDS = (
     "key, name, purpose, wanted, version, created_at, updated_at, "

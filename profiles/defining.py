@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cdp.db import Connection, named
-from profiles.conditions import asked, counters
-from profiles.counters import Counter
 from profiles.fragment import Counting, counting
+from profiles.language.conditions import asked, counters
+from profiles.language.counters import Counter
+from profiles.language.parsing import Known, counter, measure, parse, references
 from profiles.model import Computed, Definition
-from profiles.parsing import Known, counter, measure, parse, references
 
 _LIVE = named("select id, key, purpose, active from segments where active is not null order by id")
 _COMPUTED = named(

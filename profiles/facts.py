@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cdp.events import Instant
-from profiles import keeping
-from profiles.comparing import reach
-from profiles.conditions import Which
-from profiles.counters import Counter
 from profiles.fragment import ZONE, Fragment, Part, Register, Tally, Window, parts
-from profiles.spans import is_zone
+from profiles.language import keeping
+from profiles.language.comparing import reach
+from profiles.language.conditions import Which
+from profiles.language.counters import Counter
+from profiles.language.spans import is_zone
 
 
 class Somebody(NamedTuple):

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from cdp.events import Event, Identifier, Instant, SubjectId, event_name
-from profiles import keeping, sightings, spans
-from profiles.counters import Counter, matches
+from profiles import sightings
+from profiles.language import keeping, spans
+from profiles.language.counters import Counter, matches
 
 # (at, event id, value)
 Register: TypeAlias = tuple[Instant, bytes, Any]

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cdp.events import Instant, SubjectId
-from profiles.conditions import Condition, Facts, Measure, Sequence
-from profiles.evaluating import evaluate
 from profiles.fragment import Fragment, Register, Tally, parts
-from profiles.measuring import reading
-from profiles.parsing import TIMED
-from profiles.spans import DAY
+from profiles.language.conditions import Condition, Facts, Measure, Sequence
+from profiles.language.evaluating import evaluate
+from profiles.language.measuring import reading
+from profiles.language.parsing import TIMED
+from profiles.language.spans import DAY
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ import msgspec
 
 from cdp.db import Connection, named
 from profiles import defining
-from profiles.conditions import counters
-from profiles.parsing import parse
+from profiles.language.conditions import counters
+from profiles.language.parsing import parse
 
 _FIELDS = (
     "id, key, name, purpose, wanted, active, build, version, created_at, updated_at, "

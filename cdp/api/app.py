@@ -50,7 +50,7 @@ from cdp.telemetry import Traces
 from consent.schema import DecisionSchema, NoticeSchema, PurposeSchema
 from identity.matching.schema import MatchingSchema
 from identity.schema import RulesSchema, RulingSchema
-from profiles.schema import ComputedTraitSchema, PreviewSchema, SegmentSchema
+from profiles.language.schema import ComputedTraitSchema, PreviewSchema, SegmentSchema
 
 FORMS: tuple[type[Form], ...] = (
     SegmentSchema,

@@ -18,8 +18,8 @@ from cdp.forms import load
 from cdp.times import from_datetime, iso
 from profiles import computed, defining
 from profiles.computed import ComputedTrait
-from profiles.schema import ComputedTraitSchema
-from profiles.text import writing
+from profiles.language.schema import ComputedTraitSchema
+from profiles.language.text import writing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from cdp.api import refs
 from cdp.db import Connection
 from cdp.errors import Conflict, Invalid
 from cdp.times import from_datetime, iso
-from profiles import defining, referring
-from profiles.conditions import purposes
+from profiles import defining
 from profiles.defining import Version
-from profiles.parsing import parse
+from profiles.language import referring
+from profiles.language.conditions import purposes
+from profiles.language.parsing import parse
 
 
 async def check(connection: Connection, key: str, where: Mapping[str, Any]) -> None:

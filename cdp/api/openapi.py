@@ -15,9 +15,9 @@ from cdp.api.parameters import NAMED, TAKES
 from cdp.api.shapes import PROBLEM, plain, shape
 from cdp.forms import Form
 from cdp.plans.schema import MAX_EVENTS, MAX_NAME, Events
-from profiles.filters import MAX_FILTERS, Filter, Numeric, PropertyFilter, Scalar
-from profiles.schema import LEAVES, MAX_LIST, MEASURED, Condition, Measured
-from profiles.steps import Lacking, Step, StepOrLacking
+from profiles.language.filters import MAX_FILTERS, Filter, Numeric, PropertyFilter, Scalar
+from profiles.language.schema import LEAVES, MAX_LIST, MEASURED, Condition, Measured
+from profiles.language.steps import Lacking, Step, StepOrLacking
 
 _CODES = {
     400: "The request is not understood; `detail` names the field and the fix",

@@ -16,8 +16,8 @@ from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.forms import load
 from cdp.previewing import Estimate, Preview, Previewing
-from profiles.schema import PreviewSchema
-from profiles.text import telling, writing
+from profiles.language.schema import PreviewSchema
+from profiles.language.text import telling, writing
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from cdp.events import ProfileId
 from cdp.explaining import Explaining, Reasons
 from identity.rulebook import RuleBook
 from profiles import segments
-from profiles.explaining import Explanation, because, missing
+from profiles.language.explaining import Explanation, because, missing
+from profiles.language.text import telling
 from profiles.segments import Segment
-from profiles.text import telling
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from cdp.forms import load
 from cdp.times import from_datetime, iso
 from profiles import audience, defining, segments
 from profiles.audience import Member
-from profiles.schema import SegmentSchema
+from profiles.language.schema import SegmentSchema
+from profiles.language.text import telling, writing
 from profiles.segments import Segment
-from profiles.text import telling, writing
 
 _NDJSON = "application/x-ndjson"
 _STREAM_PAGE = 1000

@@ -16,12 +16,12 @@ import pytest
 from cdp.events import SCHEMA, Event
 from cdp.times import from_datetime
 from profiles import fragment
-from profiles.conditions import counters
-from profiles.evaluating import evaluate
 from profiles.facts import Facts
 from profiles.fragment import Fragment
-from profiles.parsing import parse
-from profiles.text.reading import tree
+from profiles.language.conditions import counters
+from profiles.language.evaluating import evaluate
+from profiles.language.parsing import parse
+from profiles.language.text.reading import tree
 from tests.support.data import public
 
 GROCER = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from profiles.counters import Counter
+from profiles.language.counters import Counter
 
 
 class Plain:
-    """What few tests need of `profiles.conditions.Facts`."""
+    """What few tests need of `profiles.language.conditions.Facts`."""
 
     def kept(self, counter: Counter) -> Any:
         """Nothing matched."""

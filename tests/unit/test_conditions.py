@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.comparing import Test as Comparison
-from profiles.comparing import lookup, satisfies
-from profiles.conditions import counters
-from profiles.counters import Counter
-from profiles.evaluating import evaluate
 from profiles.fragment import Tally, Window
-from profiles.parsing import parse
+from profiles.language.comparing import Test as Comparison
+from profiles.language.comparing import lookup, satisfies
+from profiles.language.conditions import counters
+from profiles.language.counters import Counter
+from profiles.language.evaluating import evaluate
+from profiles.language.parsing import parse
 from tests.support.plain import Plain
 
 S = 1_000_000

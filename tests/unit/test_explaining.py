@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.evaluating import evaluate
-from profiles.explaining import Deed, Explanation, because, explain, missing
-from profiles.parsing import parse
-from profiles.text.reading import tree
+from profiles.language.evaluating import evaluate
+from profiles.language.explaining import Deed, Explanation, because, explain, missing
+from profiles.language.parsing import parse
+from profiles.language.text.reading import tree
 from tests.unit.test_conditions import History, S, events, trees
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event
 from profiles import fragment
-from profiles.conditions import counters
-from profiles.counters import Counter
-from profiles.evaluating import evaluate
 from profiles.facts import Facts, Sight, Somebody
 from profiles.fragment import Fragment, Tally, Window
-from profiles.parsing import parse
+from profiles.language.conditions import counters
+from profiles.language.counters import Counter
+from profiles.language.evaluating import evaluate
+from profiles.language.parsing import parse
 from tests.support.plain import Plain
 
 S = 1_000_000

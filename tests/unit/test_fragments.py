@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event, Identifier
 from profiles import fragment
-from profiles.conditions import counters
 from profiles.fragment import Fragment
+from profiles.language.conditions import counters
+from profiles.language.parsing import parse
 from profiles.model import join
-from profiles.parsing import parse
 
 ORDERS = {"event": "order", "where": [{"property": "revenue", "gt": 5}], "within": "7d"}
 KEPT = fragment.counting([(7, next(counters(parse(ORDERS))))])

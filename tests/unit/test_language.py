@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from cdp.events import SCHEMA, Event, Identifier
 from cdp.forms import load
 from profiles import fragment
-from profiles.conditions import asked, counters
-from profiles.counters import Counter
-from profiles.evaluating import evaluate
 from profiles.facts import Sight, Somebody
+from profiles.language.conditions import asked, counters
+from profiles.language.counters import Counter
+from profiles.language.evaluating import evaluate
+from profiles.language.parsing import Known, measure, parse
+from profiles.language.schema import ComputedTraitSchema, SegmentSchema
+from profiles.language.spans import CALENDAR
+from profiles.language.text import reading as text_reading
+from profiles.language.text import writing
 from profiles.model import Computed, compute_all
-from profiles.parsing import Known, measure, parse
-from profiles.schema import ComputedTraitSchema, SegmentSchema
-from profiles.spans import CALENDAR
-from profiles.text import reading as text_reading
-from profiles.text import writing
 from tests.support.slowly import Did, Life, S, amounts, duration, holds
 
 M = 60 * S

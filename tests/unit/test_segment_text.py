@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from cdp.errors import Invalid
 from cdp.forms import load
-from profiles.schema import SegmentSchema
-from profiles.text.reading import Unclear, tree
-from profiles.text.telling import sentence
-from profiles.text.writing import normal, text
+from profiles.language.schema import SegmentSchema
+from profiles.language.text.reading import Unclear, tree
+from profiles.language.text.telling import sentence
+from profiles.language.text.writing import normal, text
 
 WORDS = st.sampled_from(["country", "plan.name", "in", "and", "a b", "ß"])
 NAMES = WORDS | st.text("a.'-1", min_size=1)

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Flag, Form, WholeNumber, Written
-from profiles.comparing import OPERATORS
-from profiles.filters import MAX_FILTERS, NAME, Comparisons, Filter, Numeric, reads, tested
-from profiles.parsing import ADDED, MEASURES, TIMED, VALUED
-from profiles.spans import CALENDAR
+from profiles.language.comparing import OPERATORS
+from profiles.language.filters import MAX_FILTERS, NAME, Comparisons, Filter, Numeric, reads, tested
+from profiles.language.parsing import ADDED, MEASURES, TIMED, VALUED
+from profiles.language.spans import CALENDAR
 
 MAX_COUNT = 1000
 _DURATION = (

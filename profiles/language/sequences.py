@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from cdp.events import Instant
-from profiles.conditions import Sequence, Step
-from profiles.counters import Counter
-from profiles.keeping import Entry
+from profiles.language.conditions import Sequence, Step
+from profiles.language.counters import Counter
+from profiles.language.keeping import Entry
 
 
 class _Reached(NamedTuple):

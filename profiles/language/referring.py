@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from profiles.parsing import references
+from profiles.language.parsing import references
 
 MOST = 1000  # conditions of a segment together with those of the segments it refers to
 DEEPEST = 8  # segments that refer to segments

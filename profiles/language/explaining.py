@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from cdp.events import Instant
 from cdp.times import iso
-from profiles import spans
-from profiles.conditions import (
+from profiles.language import spans
+from profiles.language.conditions import (
     Condition,
     Count,
     Facts,
@@ -21,12 +21,12 @@ from profiles.conditions import (
     Trait,
     asked,
 )
-from profiles.conditions import Sequence as Ordered
-from profiles.counters import Counter, matches
-from profiles.evaluating import evaluate
-from profiles.measuring import reading
-from profiles.parsing import NOTHING, TIMED, Known, parse
-from profiles.text.writing import normal, text
+from profiles.language.conditions import Sequence as Ordered
+from profiles.language.counters import Counter, matches
+from profiles.language.evaluating import evaluate
+from profiles.language.measuring import reading
+from profiles.language.parsing import NOTHING, TIMED, Known, parse
+from profiles.language.text.writing import normal, text
 
 MOST = 20  # events that are named for a node, the newest
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from profiles.comparing import OPERATORS, TIMES
-from profiles.parsing import MEASURES, TIMED
-from profiles.text.reading import SYMBOLS
+from profiles.language.comparing import OPERATORS, TIMES
+from profiles.language.parsing import MEASURES, TIMED
+from profiles.language.text.reading import SYMBOLS
 
 _SYMBOL_OF = {op: symbol for symbol, op in SYMBOLS.items()}
 _PATH = re.compile(r"(?!not\b)[^\W\d][\w-]*(?:\.[\w-]+)*", re.IGNORECASE)

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from profiles.comparing import OPERATORS, TIMES
-from profiles.parsing import MEASURES
-from profiles.text.writing import normal
+from profiles.language.comparing import OPERATORS, TIMES
+from profiles.language.parsing import MEASURES
+from profiles.language.text.writing import normal
 
 _SAID = {
     "gt": "greater than",

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from cdp.events import Instant
-from profiles import spans
-from profiles.comparing import Test
-from profiles.conditions import Facts, Measure
-from profiles.conditions import Sequence as Ordered
-from profiles.counters import Counter
-from profiles.keeping import MILLION, Entry, plain
-from profiles.sequences import completions
-from profiles.spans import Calendar, Span
+from profiles.language import spans
+from profiles.language.comparing import Test
+from profiles.language.conditions import Facts, Measure
+from profiles.language.conditions import Sequence as Ordered
+from profiles.language.counters import Counter
+from profiles.language.keeping import MILLION, Entry, plain
+from profiles.language.sequences import completions
+from profiles.language.spans import Calendar, Span
 
 
 class Reading(Protocol):

@@ -9,8 +9,8 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Form
 from cdp.times import parse_duration
-from profiles.filters import MAX_FILTERS, NAME, Filter, at
-from profiles.leaves import WITHIN, Count, Spanned, same_value
+from profiles.language.filters import MAX_FILTERS, NAME, Filter, at
+from profiles.language.leaves import WITHIN, Count, Spanned, same_value
 
 MAX_STEPS = 10
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from cdp.events import Instant
-from profiles.comparing import Test
-from profiles.counters import Counter
-from profiles.spans import Span
+from profiles.language.comparing import Test
+from profiles.language.counters import Counter
+from profiles.language.spans import Span
 
 Which: TypeAlias = Literal["first", "last"]
 

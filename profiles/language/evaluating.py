@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from cdp.events import Instant
-from profiles.comparing import READINGS, Relative, Test, instant, satisfies
-from profiles.conditions import (
+from profiles.language.comparing import READINGS, Relative, Test, instant, satisfies
+from profiles.language.conditions import (
     AllOf,
     Allows,
     AnyOf,
@@ -26,7 +26,7 @@ from profiles.conditions import (
     Seen,
     Trait,
 )
-from profiles.measuring import Reading, reading
+from profiles.language.measuring import Reading, reading
 
 PATIENCE = 64  # instants that are looked at ahead
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-from profiles.text.grammar import GRAMMAR, SAID
+from profiles.language.text.grammar import GRAMMAR, SAID
 
 LONGEST = 20_000  # characters
 SYMBOLS = {"=": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}

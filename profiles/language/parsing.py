@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cdp.times import parse_duration
-from profiles.comparing import Test, tests_in
-from profiles.conditions import (
+from profiles.language.comparing import Test, tests_in
+from profiles.language.conditions import (
     AllOf,
     Allows,
     AnyOf,
@@ -25,9 +25,9 @@ from profiles.conditions import (
     Step,
     Trait,
 )
-from profiles.conditions import Sequence as Ordered
-from profiles.counters import Counter, Filter, Filters, Keep
-from profiles.spans import Calendar, Sliding, Span, calendar, reach
+from profiles.language.conditions import Sequence as Ordered
+from profiles.language.counters import Counter, Filter, Filters, Keep
+from profiles.language.spans import Calendar, Sliding, Span, calendar, reach
 
 LEAST_NEWEST = 16  # instants a window keeps at least, so that small changes need no new counter
 MOST = 1000  # entries that are kept where a number of events does not bound them

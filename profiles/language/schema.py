@@ -8,8 +8,8 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Form
-from profiles.filters import at
-from profiles.leaves import (
+from profiles.language.filters import at
+from profiles.language.leaves import (
     ComputedCondition,
     ConsentCondition,
     EventCondition,
@@ -19,8 +19,8 @@ from profiles.leaves import (
     SegmentCondition,
     TraitCondition,
 )
-from profiles.steps import SequenceCondition, SequenceMeasure
-from profiles.text import reading
+from profiles.language.steps import SequenceCondition, SequenceMeasure
+from profiles.language.text import reading
 
 MAX_DEPTH = 16
 MAX_CONDITIONS = 200  # in all

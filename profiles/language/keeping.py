@@ -20,8 +20,8 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from cdp.events import Instant
-from profiles import comparing
-from profiles.counters import Counter
+from profiles.language import comparing
+from profiles.language.counters import Counter
 
 MILLION = 1_000_000
 SLACK = 86_400 * MILLION  # microseconds that a state outlives its horizon: clocks differ

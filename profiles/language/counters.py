@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from profiles.comparing import READINGS, Test, lookup, satisfies
+from profiles.language.comparing import READINGS, Test, lookup, satisfies
 
 
 class Filter(NamedTuple):

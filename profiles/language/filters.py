@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from cdp.forms import Flag, Form
 from cdp.times import parse
-from profiles.comparing import OPERATORS, READINGS, point
+from profiles.language.comparing import OPERATORS, READINGS, point
 
 MAX_FILTERS = 20  # side by side, and so many deep groups of them: MAX_FILTER_DEPTH
 MAX_FILTER_DEPTH = 4
