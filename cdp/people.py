@@ -202,6 +202,8 @@ def view(
         "consent": {purpose: stand.state for purpose, stand in stands.items()},
         "first_seen": profile.first_seen,
         "last_seen": profile.last_seen,
+        "timezone": profile.timezone or None,
+        "active_hours": {str(hour): times for hour, times in profile.active_hours.items()},
         "events": {name: tally.count for name, tally in profile.events.items()},
     }
     return View(profile.subject, content if until is None else {**content, UNTIL: until})

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cdp.events import Instant, SubjectId
+from profiles.facts import Facts
 from profiles.fragment import Fragment, Register, Tally, parts
-from profiles.language.conditions import Condition, Facts, Measure, Sequence
+from profiles.language.conditions import Condition, Measure, Sequence
+from profiles.language.conditions import Facts as Asked
 from profiles.language.evaluating import evaluate
 from profiles.language.measuring import reading
 from profiles.language.parsing import TIMED
-from profiles.language.spans import DAY
+from profiles.language.spans import DAY, by_local_hour
 
 
 @dataclass(slots=True)
@@ -26,6 +28,8 @@ class Profile:
     events: dict[str, Tally] = field(default_factory=dict)
     first_seen: Instant = 0
     last_seen: Instant = 0
+    timezone: str = ""  # that their traits say, else that their devices told last; or empty
+    active_hours: dict[int, int] = field(default_factory=dict)  # how often by hour of their day
 
 
 class Definition(NamedTuple):
@@ -80,12 +84,16 @@ def join(fragments: Mapping[SubjectId, Fragment], belongs: Callable[[str, str], 
             mine.sort(key=lambda value: (values[value], value))
             profile.identifiers[namespace] = mine
     profile.events = dict(sorted(profile.events.items()))
+    whole = Facts([part for each in fragments.values() for part in parts(each)], {})
+    profile.timezone = whole.zone()
+    hours = whole.hours()
+    profile.active_hours = by_local_hour(hours, profile.timezone, profile.last_seen)
     return profile
 
 
 def evaluate_all(
     definitions: Iterable[Definition],
-    facts: Callable[[str], Facts],
+    facts: Callable[[str], Asked],
     granted: Mapping[str, bool],
     now: Instant,
 ) -> Evaluation:
@@ -109,7 +117,7 @@ def evaluate_all(
 
 def compute_all(
     computed: Iterable[Computed],
-    facts: Callable[[str], Facts],
+    facts: Callable[[str], Asked],
     granted: Mapping[str, bool],
     now: Instant,
 ) -> tuple[dict[str, Any], Instant | None]:

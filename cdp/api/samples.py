@@ -26,6 +26,8 @@ PROFILE: dict[str, Any] = {
     "consent": Names({purpose.key: "granted" for purpose in DEFAULT_PURPOSES}),
     "first_seen": AT,
     "last_seen": AT,
+    "timezone": Null("Europe/Berlin"),
+    "active_hours": Names({"9": 3, "20": 1}),
     "events": Names({"page": 3, "Order Completed": 1}),
 }
 PURPOSE: dict[str, Any] = {

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from heapq import merge
@@ -106,6 +107,19 @@ def local_day(at: Instant, zone: str) -> int:
 def utc_hour(at: Instant) -> int:
     """The hour of the week in UTC; 0 is Monday's first."""
     return (at // HOUR + _THURSDAY) % 168
+
+
+def by_local_hour(hours: Mapping[int, int], zone: str, at: Instant) -> dict[int, int]:
+    """Counts by hours of the week in UTC as counts by hours of the day there, 0 to 23, in order.
+
+    `at` tells which of the zone's offsets counts; of one that is no whole hour, what is before it.
+    """
+    offset = to_datetime(at).astimezone(_zone(zone)).utcoffset() or timedelta()
+    shift = offset // timedelta(hours=1)
+    found: Counter[int] = Counter()
+    for hour, times in hours.items():
+        found[(hour + shift) % 24] += times
+    return dict(sorted(found.items()))
 
 
 def is_zone(name: object) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 from fastapi import APIRouter
 
@@ -106,8 +108,25 @@ async def test_without_a_key_or_with_an_unknown_one_nothing_opens(api: Api) -> N
     for row in MANAGED:
         refused = {await status(api, row, authorization) for authorization in wrong[:5]}
         assert refused == {401}, row
-    for row, authorization in zip(MANAGED, wrong[5:] * len(MANAGED), strict=False):
-        assert await status(api, row, authorization) == 401, (row, authorization)
+    most = api.instance.settings.rate_failures
+    guesses = list(zip(MANAGED, wrong[5:] * len(MANAGED), strict=False))
+    for number, some in enumerate(batched(guesses, most)):
+        async with elsewhere(api, f"203.0.113.{100 + number}") as caller:
+            for row, authorization in some:
+                assert await status(caller, row, authorization) == 401, (row, authorization)
+
+
+@asynccontextmanager
+async def elsewhere(api: Api, address: str) -> AsyncIterator[Api]:
+    """The same API, called from another address."""
+    transport = httpx.ASGITransport(api.app, client=(address, 5000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://cdp.test") as client:
+        yield replace(api, client=client)
+
+
+def batched(what: list[Any], size: int) -> Iterator[list[Any]]:
+    for first in range(0, len(what), size):
+        yield what[first : first + size]
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -129,3 +129,21 @@ def test_joining_is_the_same_however_events_are_spread_over_fragments(
     assert profile(*fragments) == whole
     shuffler.shuffle(fragments)
     assert profile(*fragments) == whole
+
+
+def test_hours_are_told_where_they_live() -> None:
+    hour = 3600 * 1_000_000
+
+    def seen(number: int, kind: Any, at: int, **fields: Any) -> Event:
+        return Event(SCHEMA, kind, number.to_bytes(16), 1, str(number), at, at, **fields)
+
+    events = [
+        seen(1, "track", 9 * hour, name="a", context={"timezone": "Europe/Berlin"}),
+        seen(2, "page", 33 * hour + 1, context={"timezone": "no such place"}),
+        seen(3, "page", 23 * hour),
+    ]
+    apart = profile(folded(events[:1]), folded(events[1:]))
+    assert (apart.timezone, apart.active_hours) == ("Europe/Berlin", {0: 1, 10: 2})
+    moved = [*events, seen(4, "identify", 40 * hour, traits={"timezone": "America/New_York"})]
+    there = profile(folded(moved))
+    assert (there.timezone, there.active_hours) == ("America/New_York", {4: 2, 18: 1})
