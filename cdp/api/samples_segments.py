@@ -79,7 +79,7 @@ TRAIT: dict[str, Any] = {
     "key": "lifetime_value",
     "name": "Lifetime value",
     "purpose": "analytics",
-    "value": Component("EventMeasure", {"event": "Order Completed", "sum": {"of": "revenue"}}),
+    "value": Free({"event": "Order Completed", "sum": {"of": "revenue"}}),
     "text": "sum(revenue of 'Order Completed')",
     "state": "live",
     "version": 1,
