@@ -15,10 +15,10 @@ from profiles.language.parsing import measure
 
 _FIELDS = (
     "key, name, purpose, wanted, version, created_at, updated_at, "
-    "(select b.state from builds b where b.id = t.build)"
-)
-_ALL = named(f"select {_FIELDS} from computed_traits t order by key")  # noqa: S608 - our constant
-_ONE = named(f"select {_FIELDS} from computed_traits t where key = :key")  # noqa: S608
+    "(select b.state from builds b where b.id = d.build), "
+) + defining.PROGRESS
+_ALL = named(f"select {_FIELDS} from computed_traits d order by key")  # noqa: S608 - our constant
+_ONE = named(f"select {_FIELDS} from computed_traits d where key = :key")  # noqa: S608
 _PUT = named(
     """
     insert into computed_traits (key, name, purpose, wanted, build, version)
@@ -43,6 +43,7 @@ class ComputedTrait(NamedTuple):
     created_at: datetime
     updated_at: datetime
     build_state: str  # counting, touching or done
+    progress: float  # of the build, 0 to 1
 
 
 async def listed(connection: Connection) -> list[ComputedTrait]:

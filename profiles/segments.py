@@ -15,11 +15,11 @@ from profiles.language.parsing import parse
 
 _FIELDS = (
     "id, key, name, purpose, wanted, active, build, version, created_at, updated_at, "
-    "(select count(*) from memberships m where m.segment = s.id), "
-    "(select b.state from builds b where b.id = s.build)"
-)
-_ALL = named(f"select {_FIELDS} from segments s order by key")  # noqa: S608 - our own constant
-_ONE = named(f"select {_FIELDS} from segments s where key = :key")  # noqa: S608
+    "(select count(*) from memberships m where m.segment = d.id), "
+    "(select b.state from builds b where b.id = d.build), "
+) + defining.PROGRESS
+_ALL = named(f"select {_FIELDS} from segments d order by key")  # noqa: S608 - our own constant
+_ONE = named(f"select {_FIELDS} from segments d where key = :key")  # noqa: S608
 _KEYS = named("select id, key from segments")
 _PUT = named(
     """
@@ -50,6 +50,7 @@ class Segment(NamedTuple):
     updated_at: datetime
     size: int
     build_state: str  # counting, touching or done
+    progress: float  # of the build, 0 to 1
 
 
 async def listed(connection: Connection) -> list[Segment]:

@@ -138,4 +138,5 @@ def _shown(trait: ComputedTrait) -> dict[str, Any]:
         "version": trait.version,
         "created_at": iso(from_datetime(trait.created_at)),
         "updated_at": iso(from_datetime(trait.updated_at)),
+        "progress": round(float(trait.progress), 3),
     }

@@ -19,6 +19,7 @@ SEGMENT: dict[str, Any] = {
     "version": 1,
     "created_at": AT,
     "updated_at": AT,
+    "progress": 1.0,
 }
 _EXPLAINED: dict[str, Any] = {
     "text": "count('Order Completed', 90d) >= 1",
@@ -85,6 +86,7 @@ TRAIT: dict[str, Any] = {
     "version": 1,
     "created_at": AT,
     "updated_at": AT,
+    "progress": 1.0,
 }
 TRAITS: dict[str, Any] = {"traits": [TRAIT]}
 TRAIT_VERSIONS: dict[str, Any] = {

@@ -186,6 +186,7 @@ def shown(segment: Segment) -> dict[str, Any]:
         "version": segment.version,
         "created_at": iso(from_datetime(segment.created_at)),
         "updated_at": iso(from_datetime(segment.updated_at)),
+        "progress": round(float(segment.progress), 3),
     }
 
 

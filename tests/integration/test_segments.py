@@ -75,6 +75,8 @@ async def test_a_new_definition_counts_all_of_history_while_events_go_on(api: Ap
     assert (await define(api, "buyers", BUYERS))["state"] == "building"
     builder = api.instance.driver.jobs.builder
     await builder.step()  # positions are pinned; what follows is counted live
+    await builder.step()
+    assert 0 < (await api.get("/segments/buyers"))["progress"] < 1  # type: ignore[operator]
     for number in range(30, 60):
         await order(api, f"u{number}", revenue=10 * number - 295)
     for stage in api.instance.driver.stages:
@@ -84,7 +86,7 @@ async def test_a_new_definition_counts_all_of_history_while_events_go_on(api: Ap
     expected |= {f"u{n}" for n in range(30, 60) if 10 * n - 295 > 50}
     assert set(await members(api, "buyers")) == expected
     segment = await api.get("/segments/buyers")
-    assert (segment["state"], segment["size"]) == ("live", len(expected))
+    assert (segment["state"], segment["size"], segment["progress"]) == ("live", len(expected), 1)
 
 
 async def test_an_event_that_comes_twice_or_late_counts_once_and_in_its_place(api: Api) -> None:
