@@ -13,10 +13,13 @@ from profiles import defining
 from profiles.language.conditions import asked
 from profiles.language.parsing import measure
 
-_FIELDS = (
-    "key, name, purpose, wanted, version, created_at, updated_at, "
-    "(select b.state from builds b where b.id = d.build), "
-) + defining.PROGRESS
+_FIELDS = ", ".join(
+    (
+        "key, name, purpose, wanted, version, created_at, updated_at",
+        "(select b.state from builds b where b.id = d.build)",
+        defining.PROGRESS,
+    )
+)
 _ALL = named(f"select {_FIELDS} from computed_traits d order by key")  # noqa: S608 - our constant
 _ONE = named(f"select {_FIELDS} from computed_traits d where key = :key")  # noqa: S608
 _PUT = named(

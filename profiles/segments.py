@@ -13,11 +13,14 @@ from profiles import defining
 from profiles.language.conditions import counters
 from profiles.language.parsing import parse
 
-_FIELDS = (
-    "id, key, name, purpose, wanted, active, build, version, created_at, updated_at, "
-    "(select count(*) from memberships m where m.segment = d.id), "
-    "(select b.state from builds b where b.id = d.build), "
-) + defining.PROGRESS
+_FIELDS = ", ".join(
+    (
+        "id, key, name, purpose, wanted, active, build, version, created_at, updated_at",
+        "(select count(*) from memberships m where m.segment = d.id)",
+        "(select b.state from builds b where b.id = d.build)",
+        defining.PROGRESS,
+    )
+)
 _ALL = named(f"select {_FIELDS} from segments d order by key")  # noqa: S608 - our own constant
 _ONE = named(f"select {_FIELDS} from segments d where key = :key")  # noqa: S608
 _KEYS = named("select id, key from segments")
