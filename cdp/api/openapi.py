@@ -178,7 +178,7 @@ def _tree(name: str, most: int, leaves: Iterable[type[Form]]) -> dict[str, Any]:
         }
         for kind, wanted in (("all", several), ("any", several), ("not", node))
     ]
-    return {"oneOf": [*(_ref(_name(form)) for form in leaves), *groups]}
+    return {"anyOf": [*(_ref(_name(form)) for form in leaves), *groups]}
 
 
 def _ref(name: str) -> dict[str, Any]:
