@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import activation.store as delivery_store
 from cdp.api import refs
 from cdp.db import Connection
 from cdp.errors import Conflict, Invalid
@@ -26,16 +27,22 @@ async def check(connection: Connection, key: str, where: Mapping[str, Any]) -> N
 
 
 async def unused(connection: Connection, kind: str, key: str) -> None:
-    """Conflict, naming them, if segments refer to it."""
-    users = await defining.referring(connection, kind, key)
+    """Conflict, naming them, if segments refer to it or destinations are told of it by name."""
+    users = [f"segment {each}" for each in await defining.referring(connection, kind, key)]
+    if kind == "segment":
+        users += [
+            f"destination {each.destination.key}"
+            for each in await delivery_store.destinations(connection)
+            if key in each.destination.segments
+        ]
     if users:
-        raise Conflict(f"{key} is used by {listed('segment', users)}; change or delete them first")
+        raise Conflict(f"{key} is used by {_listed(users)}; change or delete them first")
 
 
-def listed(what: str, keys: Sequence[str]) -> str:
-    """`the segments a, b and c`."""
-    *most, last = keys
-    return f"the {what}s {', '.join(most)} and {last}" if most else f"the {what} {last}"
+def _listed(users: Sequence[str]) -> str:
+    """`segment a, segment b and destination c`."""
+    *most, last = users
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def shown(version: Version) -> dict[str, Any]:

@@ -128,8 +128,12 @@ async def test_segments_refer_to_segments(api: Api) -> None:
     gone = await api.call("DELETE", "/segments/buyers")
     assert (gone.status_code, gone.json()["detail"]) == (
         409,
-        "buyers is used by the segment fans; change or delete them first",
+        "buyers is used by segment fans; change or delete them first",
     )
+    hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
+    await api.put("/destinations/crm", hook)
+    gone = await api.call("DELETE", "/segments/buyers")
+    assert "segment fans and destination crm; change" in gone.json()["detail"]
     for where, why in (
         ("segment.fans or trait.a = 1", "cannot refer to itself: buyers → fans → buyers"),
         ("segment.nobody", "there is no segment nobody"),
