@@ -56,10 +56,15 @@ class Evaluation(NamedTuple):
     due: Instant | None
 
 
-def join(fragments: Mapping[SubjectId, Fragment], belongs: Callable[[str, str], bool]) -> Profile:
+def join(
+    fragments: Mapping[SubjectId, Fragment],
+    belongs: Callable[[str, str], bool],
+    without: frozenset[str] = frozenset(),
+) -> Profile:
     """Unify fragments (at least one). `belongs` tells which identifiers are this person's.
 
-    A fragment also remembers identifiers that the graph has refused to link.
+    A fragment also remembers identifiers that the graph has refused to link. Nothing is taken from
+    events that deny any of the signals `without`.
     """
     profile = Profile(min(fragments))
     traits: dict[str, Register] = {}
@@ -69,7 +74,7 @@ def join(fragments: Mapping[SubjectId, Fragment], belongs: Callable[[str, str], 
         _older(profile, fragment)
         for group, registers in fragment.groups.items():
             _latest(groups.setdefault(group, {}), registers)
-        for part in parts(fragment):
+        for part in parts(fragment, without):
             _latest(traits, part.traits)
             for namespace, values in part.identifiers.items():
                 _earliest(seen.setdefault(namespace, {}), values)
@@ -84,7 +89,7 @@ def join(fragments: Mapping[SubjectId, Fragment], belongs: Callable[[str, str], 
             mine.sort(key=lambda value: (values[value], value))
             profile.identifiers[namespace] = mine
     profile.events = dict(sorted(profile.events.items()))
-    whole = Facts([part for each in fragments.values() for part in parts(each)], {})
+    whole = Facts([part for each in fragments.values() for part in parts(each, without)], {})
     profile.timezone = whole.zone()
     hours = whole.hours()
     profile.active_hours = by_local_hour(hours, profile.timezone, profile.last_seen)

@@ -147,16 +147,19 @@ class Profiles:
         return found
 
     async def unify(
-        self, connection: Connection, people: Mapping[ProfileId, Sequence[SubjectId]]
+        self,
+        connection: Connection,
+        people: Mapping[ProfileId, Sequence[SubjectId]],
+        without: frozenset[str] = frozenset(),
     ) -> dict[ProfileId, Profile]:
-        """These profiles for reading, as far as there is anything of them."""
+        """These profiles for reading, as far as there is anything of them; see `join`."""
         nodes = {node for nodes in people.values() for node in nodes}
         fragments = await self.shelf.open(connection, nodes)
         unified: dict[ProfileId, Profile] = {}
         for profile, nodes_ in people.items():
             mine = {node: fragments[node] for node in nodes_ if node in fragments}
             if mine:
-                unified[profile] = join(mine, self._belongs(nodes_))
+                unified[profile] = join(mine, self._belongs(nodes_), without)
         return unified
 
     def purposes(self) -> dict[str, str]:

@@ -44,6 +44,7 @@ def _app() -> typer.Typer:
         data,
         data_in,
         demo,
+        exporting,
         keys,
         parked,
         privacy,
@@ -63,5 +64,6 @@ def _app() -> typer.Typer:
     for module in (up, run, schema, status, keys, data, parked, data_in, demo, audit, backup):
         module.register(app)
     consent.register(app)
+    exporting.register(app)
     privacy.register(app)
     return app

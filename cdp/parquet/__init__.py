@@ -1,0 +1,1 @@
+"""Events, profiles and memberships as Parquet files, for DuckDB, Spark and warehouses."""
