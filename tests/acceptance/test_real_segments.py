@@ -5,7 +5,6 @@ A year of a grocer's households (Complete Journey); half a year of a shop's sess
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -136,46 +135,66 @@ def shop() -> Iterator[Lived]:
         yield Lived([(w, at, e, {"channel": c}) for w, at, e, c in rows], {}, database)
 
 
-def members(lived: Lived, lines: list[str], now: datetime) -> dict[str, set[str]]:
-    """By our own evaluation of what they did until then."""
-    conditions = {line: parse(tree(line)) for line in lines}
-    numbered = list(
-        enumerate(dict.fromkeys(c for each in conditions.values() for c in counters(each)))
-    )
-    kept = fragment.counting(numbered)
-    folded: dict[str, Fragment] = defaultdict(fragment.empty)
-    for number, (who, at, event, properties) in enumerate(lived.did):
-        if at > now:
-            break
-        instant = from_datetime(at.replace(tzinfo=UTC))
-        happened = Event(
-            SCHEMA, "track", number.to_bytes(7) + bytes(9), 1, "", instant, instant,
-            name=event, properties=properties,
-        )  # fmt: skip
-        fragment.fold(folded[who], happened, [], kept)
-    numbers = {counter.key: str(number) for number, counter in numbered}
-    instant = from_datetime(now.replace(tzinfo=UTC))
-    found: dict[str, set[str]] = {line: set() for line in lines}
-    for who, each in folded.items():
-        told = Event(SCHEMA, "identify", bytes(16), 1, "", 0, 0, traits=lived.traits.get(who, {}))
-        fragment.fold(each, told, [], kept)
-        facts = Facts([each], numbers)
-        for line, condition in conditions.items():
-            if evaluate(condition, facts, instant).holds:
-                found[line].add(who)
-    return found
+class Folded:
+    """What they did so far, folded once."""
+
+    def __init__(self, lived: Lived, lines: list[str]) -> None:
+        self.conditions = {line: parse(tree(line)) for line in lines}
+        needed = dict.fromkeys(c for each in self.conditions.values() for c in counters(each))
+        self.kept = fragment.counting(enumerate(needed))
+        self.numbers = {counter.key: str(number) for number, counter in enumerate(needed)}
+        self.lived, self.done = lived, 0
+        self.people: dict[str, Fragment] = {}
+
+    def until(self, now: datetime) -> None:
+        """Fold everything up to a time."""
+        did = self.lived.did
+        while self.done < len(did) and did[self.done][1] <= now:
+            who, at, name, properties = did[self.done]
+            mark = self.done.to_bytes(7) + bytes(9)
+            event = happened("track", mark, instant_of(at), name=name, properties=properties)
+            fragment.fold(self._of(who), event, [], self.kept)
+            self.done += 1
+
+    def _of(self, who: str) -> Fragment:
+        if who not in self.people:
+            traits = self.lived.traits.get(who, {})
+            self.people[who] = fragment.empty()
+            told = happened("identify", bytes(16), 0, traits=traits)
+            fragment.fold(self.people[who], told, [], self.kept)
+        return self.people[who]
+
+    def members(self, now: datetime) -> dict[str, set[str]]:
+        """Who is in each segment, by our own evaluation."""
+        instant, found = instant_of(now), {line: set[str]() for line in self.conditions}
+        for who, each in self.people.items():
+            facts = Facts([each], self.numbers)
+            for line, condition in self.conditions.items():
+                if evaluate(condition, facts, instant).holds:
+                    found[line].add(who)
+        return found
+
+
+def happened(kind: Any, event: bytes, at: int, **fields: Any) -> Event:
+    return Event(SCHEMA, kind, event, 1, "", at, at, **fields)
+
+
+def instant_of(moment: datetime) -> int:
+    return from_datetime(moment.replace(tzinfo=UTC))
 
 
 def compared(lived: Lived, questions: dict[str, str]) -> dict[str, list[int]]:
     """The sizes of each segment at five times, after every member was compared."""
     first, last = lived.did[0][1], lived.did[-1][1]
+    folded = Folded(lived, list(questions))
     sizes: dict[str, list[int]] = {line: [] for line in questions}
     for fifth in range(1, 6):
         now = (first + (last - first) * fifth / 5).replace(microsecond=0) + timedelta(seconds=1)
         lived.database.execute(
             f"create or replace view did as select * from everything where ts <= timestamp '{now}'"
         )
-        ours = members(lived, list(questions), now)
+        folded.until(now)
+        ours = folded.members(now)
         for line, question in questions.items():
             asked = lived.database.execute(question, {"now": now} if "$now" in question else None)
             theirs = {row[0] for row in asked.fetchall()}
