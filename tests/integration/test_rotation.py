@@ -18,6 +18,7 @@ from tests.support.rotation import (
     ADA,
     BOTH,
     BY,
+    CLOSED,
     NEW,
     NEW_KEY,
     NEWEST,
@@ -59,7 +60,7 @@ async def test_it_is_changed_under_traffic_without_a_pause(
             assert (await change(running, NEW, OLD)).waits_for > 0
             stop.set()
     counts = first.result(), second.result()
-    finished = await change(running, NEW)  # the old one is not needed any more
+    finished = await change(running, NEW, patience=CLOSED)  # the old one is not needed any more
     assert (finished.waits_for, finished.tally.lost) == (0, 0)
     async with process(running, tmp_path / "old", NEW_KEY) as api:
         await api.settle()
@@ -133,7 +134,7 @@ async def test_a_key_that_does_not_fit_is_not_taken_up(
 async def test_who_has_only_the_old_key_is_told_so(running: Running, tmp_path: Path) -> None:
     async with process(running, tmp_path, MASTER_KEY):
         pass
-    await change(running, NEW, OLD)
+    await change(running, NEW, OLD, patience=CLOSED)
     with pytest.raises(ConfigurationError, match="this is the old one"):
         keyset.opened(running.database_url, [OLD])
     stranger = keyset.opened(running.database_url, [NEWEST])
@@ -153,14 +154,14 @@ async def test_one_change_after_another_and_the_end_of_links(
 ) -> None:
     async with process(running, tmp_path, MASTER_KEY) as api:
         before = await live(api)
-    await change(running, NEW, OLD)
+    await change(running, NEW, OLD, patience=CLOSED)
     async with process(running, tmp_path, NEW_KEY) as api:
         assert (await api.client.get(before["link"])).status_code == 200
-    await change(running, NEWEST, NEW)
+    await change(running, NEWEST, NEW, patience=CLOSED)
     async with process(running, tmp_path, NEWEST_KEY) as api:
         await must_work(api, before)
         assert (await api.client.get(before["link"])).status_code == 200
-    assert (await change(running, NEWEST, end_links=True)).tally.renewed == 0
+    assert (await change(running, NEWEST, end_links=True, patience=CLOSED)).tally.renewed == 0
     async with process(running, tmp_path, NEWEST_KEY) as api:
         await must_work(api, before)
         assert (await api.client.get(before["link"])).status_code == 404
@@ -190,7 +191,7 @@ async def test_a_run_that_was_interrupted_goes_on(
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        await change(running, NEW, OLD, progress=progress)
+        await change(running, NEW, OLD, progress=progress, patience=CLOSED)
     with pytest.raises(Conflict, match="the last change of the master key is not finished"):
         await change(running, NEWEST, NEW)
     async with process(running, tmp_path, NEW_KEY) as api:
@@ -198,7 +199,7 @@ async def test_a_run_that_was_interrupted_goes_on(
         subjects = [row for table, row in await sealed(api) if table == "subjects"]
         assert {opens(Vault(NEW), "subjects", row) for row in subjects} == {True, False}
     assert keyset.is_changing(running.database_url)
-    assert (await change(running, NEW)).waits_for == 0
+    assert (await change(running, NEW, patience=CLOSED)).waits_for == 0
     assert not keyset.is_changing(running.database_url)
     async with process(running, tmp_path, NEW_KEY) as api:
         assert all(opens(Vault(NEW), *each) for each in await sealed(api))
@@ -236,5 +237,5 @@ async def test_what_no_key_opens_is_counted_and_holds_nothing_up(
         await api.instance.core.database.rows(
             named("insert into subjects values ('\\x00', '\\x0011223344556677889900112233')")
         )
-    outcome = await change(running, NEW, OLD)
+    outcome = await change(running, NEW, OLD, patience=CLOSED)
     assert (outcome.tally.lost, outcome.waits_for) == (1, 0)

@@ -11,7 +11,7 @@ from cdp.instance import Running
 from cdp.log.keyring import Keyring
 from cdp.sealings import COLUMNS
 from tests.support.instances import Instance
-from tests.support.rotation import NEW, OLD, change
+from tests.support.rotation import CLOSED, NEW, OLD, change
 
 # What protects each column of bytes. `data key`: sealed with a subject's own key. `hash`: keyed
 # hashes, and ids that are random or derived from such. `mac`: signatures. `master`: sealed with
@@ -128,7 +128,7 @@ async def test_who_was_cut_off_meanwhile_cannot_wrap_with_the_old_key(running: R
     keyring, database = Keyring(ours), Database(running.database_url, knows=ours.checks)
     await keyring.ensure(database, [known])
     await database.close()
-    assert (await change(running, NEW, OLD)).waits_for == 0
+    assert (await change(running, NEW, OLD, patience=CLOSED)).waits_for == 0
     with pytest.raises(StoreUnavailable, match="the master key was changed"):
         await keyring.ensure(database, [known, new])
     ours.become(keyset.opened(running.database_url, [NEW, OLD]))

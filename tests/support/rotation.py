@@ -87,6 +87,9 @@ async def must_work(api: Api, before: dict[str, Any]) -> None:
         assert (await audit.verify(connection, core.vault)).broken is None
 
 
+CLOSED = 10.0  # seconds, far longer than a session takes to be gone once it was closed
+
+
 async def change(running: Running, *masters: bytes, **options: Any) -> Outcome:
     return await rotating.change(running.database_url, masters, BY, **options)
 
