@@ -93,6 +93,7 @@ def counting(kept: Iterable[tuple[int, Counter]]) -> Counting:
     return Counting(by_event, frozenset(n for each in by_event.values() for n, _ in each))
 
 
+_HOURS = tuple(map(str, range(168)))  # keys of maps are texts
 ZONE = "timezone"  # where SDKs put its name in the context
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(Fragment)
@@ -148,11 +149,7 @@ def fold(
     for namespace, value in named:
         known = part.identifiers.setdefault(namespace, {})
         known[value] = min(known.get(value, at), at)
-    sightings.add_place(part.places, sightings.place(event))
-    sightings.add_device(part.devices, sightings.device(event.context), at)
-    zone = event.context.get(ZONE)
-    if zone and spans.is_zone(zone):
-        _set(part.zones, {ZONE: zone}, at, event.id)
+    _sighted(part, event, at)
     if event.type == "identify":
         _set(part.traits, event.context.get("traits"), at, event.id)
         _set(part.traits, event.traits, at, event.id)
@@ -161,10 +158,21 @@ def fold(
     name = event_name(event)
     if name:
         _tally(part.events, name, at)
-        hour = str(spans.utc_hour(at))
+        hour = _HOURS[spans.utc_hour(at)]
         part.hours[hour] = part.hours.get(hour, 0) + 1
         if name in kept.by_event:
             count(fragment, event, kept, denied)
+
+
+def _sighted(part: Part, event: Event, at: Instant) -> None:
+    """Where and on what they were."""
+    sightings.add_place(part.places, sightings.place(event))
+    sightings.add_device(part.devices, sightings.device(event.context), at)
+    zone = event.context.get(ZONE)
+    if zone:
+        known = part.zones.get(ZONE)
+        if (known is None or known[:2] < (at, event.id)) and spans.is_zone(zone):
+            part.zones[ZONE] = (at, event.id, zone)
 
 
 def count(fragment: Fragment, event: Event, kept: Counting, denied: Sequence[str] = ()) -> None:

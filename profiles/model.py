@@ -108,11 +108,15 @@ def evaluate_all(
     """
     member_of: set[int] = set()
     changes: list[Instant] = []
-    seen = {purpose: facts(purpose) for purpose, allowed in granted.items() if allowed}
+    seen: dict[str, Asked | None] = {}  # by purpose; None where they have not allowed it
     for definition in definitions:
-        if definition.purpose not in seen:
+        purpose = definition.purpose
+        if purpose not in seen:
+            seen[purpose] = facts(purpose) if granted.get(purpose, False) else None
+        known = seen[purpose]
+        if known is None:
             continue
-        outcome = evaluate(definition.condition, seen[definition.purpose], now)
+        outcome = evaluate(definition.condition, known, now)
         if outcome.holds:
             member_of.add(definition.id)
         if outcome.until is not None:
