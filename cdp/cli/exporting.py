@@ -55,7 +55,9 @@ async def _run(directory: Path, purpose: str, progress: Progress) -> Exported:
     try:
         from cdp.parquet.directory import Directory
         from cdp.parquet.exporting import Exporting, instance_of
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "pyarrow":
+            raise
         raise ConfigurationError("pyarrow is not installed: pip install 'cdp[parquet]'") from None
 
     settings = Settings.from_env()

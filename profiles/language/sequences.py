@@ -12,11 +12,11 @@ anew when that step happens again before it is over.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from cdp.events import Instant
-from profiles.language.conditions import Sequence, Step
+from profiles.language.conditions import Sequence, Step, asked
 from profiles.language.counters import Counter
 from profiles.language.keeping import Entry
 
@@ -34,14 +34,23 @@ Entries: TypeAlias = Callable[[Counter], list[Entry]]  # in order
 
 def completions(sequence: Sequence, kept: Entries) -> list[Instant]:
     """When each run was completed, in order; for what is lacking, also in times to come."""
-    counters = [step.counter for step in sequence.steps]
-    groups = {entry[2] for entry in kept(counters[0])} if sequence.same else {""}
-    ends = [end for group in groups for end in _completed(sequence, _of(group, kept))]
-    return sorted(ends)
+    loaded = {counter.key: kept(counter) for counter in asked(sequence)}
+    if not sequence.same:
+        return sorted(_completed(sequence, lambda counter: loaded[counter.key]))
+    apart = {key: _by_value(entries) for key, entries in loaded.items()}
+    values = apart[sequence.steps[0].counter.key]
+    return sorted(end for value in values for end in _completed(sequence, _of(value, apart)))
 
 
-def _of(group: str, kept: Entries) -> Entries:
-    return lambda counter: [entry for entry in kept(counter) if entry[2] == group]
+def _by_value(entries: list[Entry]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry[2], []).append(entry)
+    return found
+
+
+def _of(value: str, apart: Mapping[str, Mapping[str, list[Entry]]]) -> Entries:
+    return lambda counter: apart[counter.key].get(value, [])
 
 
 def _completed(sequence: Sequence, kept: Entries) -> Iterator[Instant]:

@@ -160,9 +160,7 @@ def _zone(name: str) -> tzinfo:
     """UTC where the name is none."""
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return UTC
-    except KeyError:
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return UTC
 
 
