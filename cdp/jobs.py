@@ -13,7 +13,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import activation.store as delivery_store
 import profiles.store as profile_store
-from cdp import metrics, times
+from cdp import metrics, times, touches
 from cdp.builds import Builder
 from cdp.db import Database
 from cdp.errors import StoreUnavailable
@@ -57,7 +57,7 @@ class Jobs:
         while True:
             async with self.database.transaction() as connection:
                 due = await profile_store.take_due(connection, times.now(), _SLICE)
-                messages = [Message(TOUCHED, profile, b"timer") for profile in due]
+                messages = [Message(TOUCHED, profile, touches.TIMER) for profile in due]
                 await log_store.emit(connection, messages, self.partitions)
             if len(due) < _SLICE:
                 return

@@ -13,6 +13,7 @@ from cdp.events import Event, Instant
 
 TRACE = 24  # bytes: a trace's id, and in it the id of the span that the event came with
 _TIMES = struct.Struct(">qq")
+TIMES = _TIMES.size
 
 
 class Origin(NamedTuple):

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import activation.store as delivery_store
@@ -102,8 +103,8 @@ class Pipeline:
         for profile in sorted(resolved.moved):
             unit.emit(TOUCHED, profile)
         for subject, event_id in causes.items():
-            touch = touches.packed(event_id, subject, unit.origins[subject])
-            unit.emit(TOUCHED, resolved.profiles[subject], touch)
+            what = unit.origins[subject], self.profiles.changed(folding, subject)
+            unit.emit(TOUCHED, resolved.profiles[subject], touches.packed(event_id, subject, *what))
 
     async def on_touched(self, unit: Unit, records: Sequence[Record]) -> None:
         """Agent 2, per profile: unify → evaluate segments → record entries and exits."""
@@ -111,7 +112,7 @@ class Pipeline:
         causes = {record.key: touches.cause(record.value) for record in records}
         for record in records:
             unit.follow(record.key, touches.origin(record.value))
-        seen = await self.evaluate(unit, causes)
+        seen = await self.evaluate(unit, causes, touches.changed_by_profile(records))
         await self._forward(unit, records, seen.people)
         await consent.open_collection(unit.connection, seen.people, seen.stands)
         await self._request_deliveries(unit, seen.changes)
@@ -119,14 +120,21 @@ class Pipeline:
             await matching.queue(unit.connection, causes.keys())
             await self._tell_lapses(unit, seen)
 
-    async def evaluate(self, unit: Unit, causes: Mapping[ProfileId, str]) -> Seen:
-        """Settle these profiles as of the unit's instant."""
+    async def evaluate(
+        self,
+        unit: Unit,
+        causes: Mapping[ProfileId, str],
+        changed: Mapping[ProfileId, frozenset[bytes]] = MappingProxyType({}),
+    ) -> Seen:
+        """Settle these profiles as of the unit's instant, of some only as far as they `changed`."""
         connection = unit.connection
         people = await self.people.nodes(connection, causes)
         stands = await self.people.stands(connection, people, unit.now)
         allowed = {id(stand): (granted(stand), until(stand)) for stand in stands.values()}
         persons = [
-            Person(profile, nodes, *allowed[id(stands[profile])], causes[profile])
+            Person(
+                profile, nodes, *allowed[id(stands[profile])], causes[profile], changed.get(profile)
+            )
             for profile, nodes in people.items()
         ]
         signals = await consent.signals(connection)

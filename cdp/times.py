@@ -56,22 +56,26 @@ def parse(value: object) -> int:
 
     Raises ValueError, with the reason, for anything else and outside the years 1970 to 9999.
     """
-    if isinstance(value, str):
-        try:
-            instant = from_datetime(datetime.fromisoformat(value.strip()))
-        except (ValueError, OverflowError):
-            msg = "is not an ISO 8601 date and time like 2026-11-22T10:00:00.000Z"
-            raise ValueError(msg) from None
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        unit = SECOND // 1000 if abs(value) >= _MILLISECONDS_FROM else SECOND
-        if not abs(value) < _END // unit:  # also false for NaN
-            raise ValueError("is a number outside the years 1970 to 9999")
-        instant = round(value * unit)
-    else:
-        raise ValueError("must be an ISO 8601 date and time")
+    instant = moment(value)
     if instant < 0:
         raise ValueError("lies before 1970")
     return bounded(instant)
+
+
+def moment(value: object) -> int:
+    """Likewise, also before 1970, as birthdays are; then it is negative."""
+    if isinstance(value, str):
+        try:
+            return from_datetime(datetime.fromisoformat(value.strip()))
+        except (ValueError, OverflowError):
+            msg = "is not an ISO 8601 date and time like 2026-11-22T10:00:00.000Z"
+            raise ValueError(msg) from None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        unit = SECOND // 1000 if abs(value) >= _MILLISECONDS_FROM else SECOND
+        if not abs(value) < _END // unit:  # also false for NaN
+            raise ValueError("is a number outside the years 1970 to 9999")
+        return round(value * unit)
+    raise ValueError("must be an ISO 8601 date and time")
 
 
 def bounded(instant: int) -> int:

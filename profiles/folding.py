@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from cdp.events import Event, Identifier, SubjectId
 from profiles import fragment
 from profiles.fragment import Counting, Fragment
+from profiles.language.conditions import Aspect
 
 
 class Folding:
@@ -21,6 +22,7 @@ class Folding:
         self._fragments = opened
         self._homes = homes
         self._kept = kept
+        self._changed: dict[SubjectId, set[Aspect]] = {}
 
     def add(
         self,
@@ -33,7 +35,13 @@ class Folding:
         folded = self._fragments.get(subject)
         if folded is None:
             folded = self._fragments[subject] = fragment.empty()
-        fragment.fold(folded, event, named, self._kept[self._homes[subject]], denied)
+        kept = self._kept[self._homes[subject]]
+        changed = fragment.fold(folded, event, named, kept, denied)
+        self._changed.setdefault(subject, set()).update(changed)
+
+    def changed(self, subject: SubjectId) -> Set[Aspect]:
+        """What may be other of somebody than it was before."""
+        return self._changed.get(subject, frozenset())
 
     def done(self) -> Mapping[SubjectId, Fragment]:
         """The fragments, without counters that nobody asks for any more."""

@@ -18,6 +18,7 @@ import msgspec
 from cdp.events import Event, Identifier, Instant, SubjectId, event_name
 from profiles import sightings
 from profiles.language import keeping, spans
+from profiles.language.conditions import Aspect
 from profiles.language.counters import Counter, matches
 
 # (at, event id, value)
@@ -136,35 +137,39 @@ def fold(
     named: Iterable[Identifier],
     kept: Counting,
     denied: Sequence[str] = (),
-) -> None:
+) -> list[Aspect]:
     """Add one event, in place. Folding the same events in any order gives the same fragment.
 
-    `denied` are the signals that it denies by itself, in order.
+    `denied` are the signals that it denies by itself, in order. Returns what may be other than
+    it was.
     """
     at = event.at
     seen = fragment.first_seen, fragment.last_seen
     fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
     fragment.last_seen = max(seen[1], at)
     part = _part(fragment, denied)
+    changed = _sighted(part, event, at)
     for namespace, value in named:
         known = part.identifiers.setdefault(namespace, {})
+        if value not in known:
+            changed.append(("identifier", namespace))
         known[value] = min(known.get(value, at), at)
-    _sighted(part, event, at)
     if event.type == "identify":
-        _set(part.traits, event.context.get("traits"), at, event.id)
-        _set(part.traits, event.traits, at, event.id)
+        for said in (event.context.get("traits"), event.traits):
+            changed += (("trait", name) for name in _set(part.traits, said, at, event.id))
     elif event.type == "group" and event.group_id:
         _set(fragment.groups.setdefault(event.group_id, {}), event.traits, at, event.id)
     name = event_name(event)
     if name:
-        _tally(part.events, name, at)
+        changed += _tally(part.events, name, at)
         hour = _HOURS[spans.utc_hour(at)]
         part.hours[hour] = part.hours.get(hour, 0) + 1
         if name in kept.by_event:
             count(fragment, event, kept, denied)
+    return changed
 
 
-def _sighted(part: Part, event: Event, at: Instant) -> None:
+def _sighted(part: Part, event: Event, at: Instant) -> list[Aspect]:
     """Where and on what they were."""
     sightings.add_place(part.places, sightings.place(event))
     sightings.add_device(part.devices, sightings.device(event.context), at)
@@ -173,6 +178,8 @@ def _sighted(part: Part, event: Event, at: Instant) -> None:
         known = part.zones.get(ZONE)
         if (known is None or known[:2] < (at, event.id)) and spans.is_zone(zone):
             part.zones[ZONE] = (at, event.id, zone)
+            return [("zone", "")]
+    return []
 
 
 def count(fragment: Fragment, event: Event, kept: Counting, denied: Sequence[str] = ()) -> None:
@@ -212,20 +219,28 @@ def _part(fragment: Fragment, denied: Sequence[str]) -> Part:
     return part
 
 
-def _set(registers: dict[str, Register], values: object, at: Instant, event: bytes) -> None:
+def _set(registers: dict[str, Register], values: object, at: Instant, event: bytes) -> list[str]:
+    """Set what is newer; returns the names of it."""
     if not isinstance(values, dict):
-        return
+        return []
+    newer = []
     for name, value in values.items():
         known = registers.get(name)
         if known is None or known[:2] < (at, event) or known[:2] == (at, event):
             registers[name] = (at, event, value)
+            newer.append(name)
+    return newer
 
 
-def _tally(tallies: dict[str, Tally], name: str, at: Instant) -> None:
+def _tally(tallies: dict[str, Tally], name: str, at: Instant) -> Iterator[Aspect]:
+    yield "event", name
     tally = tallies.get(name)
     if tally is None:
         tallies[name] = Tally(1, at, at)
     else:
         tally.count += 1
-        tally.first = min(tally.first, at)
         tally.last = max(tally.last, at)
+        if tally.first <= at:
+            return
+        tally.first = at
+    yield "first", ""

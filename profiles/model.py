@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from profiles.facts import Facts
 from profiles.fragment import Fragment, Register, Tally, parts
 from profiles.language.conditions import Condition, Measure, Sequence
 from profiles.language.conditions import Facts as Asked
-from profiles.language.evaluating import evaluate
+from profiles.language.evaluating import Outcome, evaluate
 from profiles.language.measuring import reading
 from profiles.language.parsing import TIMED
 from profiles.language.spans import DAY, by_local_hour
@@ -106,22 +106,27 @@ def evaluate_all(
 
     `facts` gives what a purpose may see of them.
     """
-    member_of: set[int] = set()
-    changes: list[Instant] = []
+    found = list(verdicts(definitions, facts, granted, now))
+    changes = [outcome.until for _, outcome in found if outcome.until is not None]
+    member_of = {segment for segment, outcome in found if outcome.holds}
+    return Evaluation(member_of, min(changes, default=None))
+
+
+def verdicts(
+    definitions: Iterable[Definition],
+    facts: Callable[[str], Asked],
+    granted: Mapping[str, bool],
+    now: Instant,
+) -> Iterator[tuple[int, Outcome]]:
+    """Likewise, segment by segment, by number; without those whose purpose is not allowed."""
     seen: dict[str, Asked | None] = {}  # by purpose; None where they have not allowed it
     for definition in definitions:
         purpose = definition.purpose
         if purpose not in seen:
             seen[purpose] = facts(purpose) if granted.get(purpose, False) else None
         known = seen[purpose]
-        if known is None:
-            continue
-        outcome = evaluate(definition.condition, known, now)
-        if outcome.holds:
-            member_of.add(definition.id)
-        if outcome.until is not None:
-            changes.append(outcome.until)
-    return Evaluation(member_of, min(changes, default=None))
+        if known is not None:
+            yield definition.id, evaluate(definition.condition, known, now)
 
 
 def compute_all(

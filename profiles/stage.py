@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,6 +12,7 @@ from profiles import defining, store
 from profiles.facts import Sight, Somebody
 from profiles.folding import Folding
 from profiles.fragment import Counting, Fragment
+from profiles.language.conditions import Aspect
 from profiles.model import (
     Computed,
     Definition,
@@ -23,16 +24,21 @@ from profiles.model import (
 )
 from profiles.shelf import Shelf
 from profiles.store import Change, Membership, Recorded
+from profiles.verdicts import Case, Verdicts
 
 
 class Person(NamedTuple):
-    """A profile to evaluate: its identifiers, what they allow until when, why it is looked at."""
+    """A profile to evaluate: its identifiers, what they allow until when, why it is looked at.
+
+    `changed` is what may be other of it, see `Profiles.changed`; None: anything.
+    """
 
     id: ProfileId
     nodes: Sequence[SubjectId]
     granted: Mapping[str, bool]
     until: Instant | None
     cause: str
+    changed: Set[bytes] | None = None
 
 
 Signals: TypeAlias = Mapping[str, frozenset[str]]  # what means a purpose in events' consent stamps
@@ -45,9 +51,11 @@ class _Current(NamedTuple):
     definitions: list[Definition]
     computed: list[Computed]
     numbers: dict[str, str]
+    verdicts: Verdicts
 
 
-_NOTHING = _Current(-1, [], [], {})
+_NOTHING = _Current(-1, [], [], {}, Verdicts([], lambda _: b""))
+_MARK = 4  # bytes that stand for an aspect: one taken for another costs an evaluation
 
 
 @dataclass(slots=True)
@@ -67,6 +75,14 @@ class Profiles:
         kept = await self._kept(connection, sorted(set(homes.values())))
         return Folding(await self.shelf.open(connection, homes, lock=True), homes, kept)
 
+    def changed(self, folding: Folding, subject: SubjectId) -> frozenset[bytes]:
+        """What stands for all that may be other of somebody; nothing where few would ask."""
+        few = not self._current.verdicts.worth()
+        return frozenset() if few else frozenset(map(self._mark, folding.changed(subject)))
+
+    def _mark(self, aspect: Aspect) -> bytes:
+        return self.hashed(*aspect)[:_MARK]
+
     async def end(self, connection: Connection, folding: Folding) -> None:
         """Store what was folded."""
         await self.shelf.seal(connection, folding.done())
@@ -82,20 +98,52 @@ class Profiles:
     ) -> list[Recorded]:
         """Settle these profiles' memberships as of now; returns entries and exits, recorded."""
         current = await self._defined(connection)
-        before: dict[ProfileId, list[Membership]] = {}
-        for membership in await store.memberships(connection, {n for p in people for n in p.nodes}):
-            before.setdefault(membership.profile, []).append(membership)
+        before = await self._before(connection, people)
         keys = {definition.id: definition.key for definition in current.definitions}
         settled = _Settled({}, [], [], set())
-        evaluated = await self._evaluated(connection, people, signals, now)
+        judged = await self._judged(connection, people, before, signals, now)
         for person in people:
             known = [each for node in person.nodes if node in before for each in before[node]]
-            found = evaluated.get(person.id)
+            found = judged.get(person.id)
             if found is not None:
                 dues = [due for due in (found.due, person.until) if due is not None]
                 settled.dues[person.id] = min(dues, default=None)
             settled.note(person, known, found.member_of if found else set(), keys, now)
         return await self._store(connection, people, settled, now)
+
+    async def _before(
+        self, connection: Connection, people: Sequence[Person]
+    ) -> dict[ProfileId, list[Membership]]:
+        before: dict[ProfileId, list[Membership]] = {}
+        for membership in await store.memberships(connection, {n for p in people for n in p.nodes}):
+            before.setdefault(membership.profile, []).append(membership)
+        return before
+
+    async def _judged(
+        self,
+        connection: Connection,
+        people: Sequence[Person],
+        before: Mapping[ProfileId, Sequence[Membership]],
+        signals: Signals,
+        now: Instant,
+    ) -> dict[ProfileId, Evaluation]:
+        """Like `_evaluated`, but no more than what can have changed since they were last judged."""
+        verdicts = self._current.verdicts
+        known = {p.id for p in people if verdicts.knows(p.id, p.changed)}
+        versions = await store.versions(connection, known) if known else {}
+        meaning = hash(frozenset(signals.items()))
+        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
+        found = {}
+        for person in people:
+            sight = self._seen(person, fragments, signals)
+            if sight is not None:
+                allowed = frozenset(each for each, yes in person.granted.items() if yes)
+                ground = hash((meaning, allowed, frozenset(person.nodes)))
+                inside = {each.segment for each in before.get(person.id, ())}
+                rest = (person.changed, versions.get(person.id), ground)
+                case = Case(person.id, sight, person.granted, inside, *rest)
+                found[person.id] = verdicts.judge(case, now)
+        return found
 
     async def inside(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
@@ -172,7 +220,8 @@ class Profiles:
             definitions = await defining.definitions(connection)
             numbers = {each.counter.key: str(each.id) for each in await defining.kept(connection)}
             computed = await defining.computed(connection)
-            self._current = _Current(version, definitions, computed, numbers)
+            verdicts = Verdicts(definitions, self._mark)
+            self._current = _Current(version, definitions, computed, numbers, verdicts)
         return self._current
 
     def _belongs(self, nodes: Sequence[SubjectId]) -> Callable[[str, str], bool]:

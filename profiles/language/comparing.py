@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cdp.events import Instant
-from cdp.times import parse, parse_duration
+from cdp.times import moment, parse_duration
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?\s*")
 _RELATIVE = re.compile(r"([0-9]{1,8}[smhdw]) ago|in ([0-9]{1,8}[smhdw])")
@@ -77,7 +77,7 @@ def text(value: Any) -> str | None:
 def instant(value: Any) -> Instant | None:
     """A date and time as events carry it, ISO 8601 or since 1970; None of anything else."""
     try:
-        return parse(value)
+        return moment(value)
     except ValueError:
         return None
 
@@ -94,7 +94,7 @@ def point(written: str) -> Instant | Relative:
     """`2026-01-31`, `30d ago` or `in 7d`; ValueError says what would be right."""
     found = _RELATIVE.fullmatch(written)
     if found is None:
-        return parse(written)
+        return moment(written)
     return Relative(-parse_duration(found[1]) if found[1] else parse_duration(found[2]))
 
 
@@ -115,6 +115,8 @@ def _equal(value: Any, wanted: Any) -> bool:
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def test(value: Any, wanted: Any) -> bool:
+        if type(value) is int and type(wanted) is int:  # mostly so, and soonest told
+            return compare(value, wanted)
         if isinstance(value, bool) or isinstance(wanted, bool):
             return False
         numbers = isinstance(value, int | float) and isinstance(wanted, int | float)

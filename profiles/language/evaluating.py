@@ -28,6 +28,7 @@ from profiles.language.conditions import (
 )
 from profiles.language.measuring import Reading, reading
 
+_AT_LEAST = frozenset({"gt", "gte"})
 PATIENCE = 64  # instants that are looked at ahead
 
 
@@ -44,11 +45,11 @@ def evaluate(condition: Condition, facts: Facts, now: Instant) -> Outcome:
 
 
 def _all(condition: AllOf, facts: Facts, now: Instant) -> Outcome:
-    return _combined([evaluate(each, facts, now) for each in condition.of], all)
+    return _combined(condition.of, facts, now, decisive=False)
 
 
 def _any(condition: AnyOf, facts: Facts, now: Instant) -> Outcome:
-    return _combined([evaluate(each, facts, now) for each in condition.of], any)
+    return _combined(condition.of, facts, now, decisive=True)
 
 
 def _not(condition: Not, facts: Facts, now: Instant) -> Outcome:
@@ -71,9 +72,18 @@ def _inside(condition: Inside, facts: Facts, now: Instant) -> Outcome:
     return evaluate(condition.condition, facts.also(condition.purpose), now)
 
 
-def _combined(outcomes: list[Outcome], rule: Callable[[Iterable[bool]], bool]) -> Outcome:
-    changes = [outcome.until for outcome in outcomes if outcome.until is not None]
-    return Outcome(rule(outcome.holds for outcome in outcomes), min(changes, default=None))
+def _combined(of: Iterable[Condition], facts: Facts, now: Instant, *, decisive: bool) -> Outcome:
+    """One that is decisive settles it for as long as it is; else the first to change may."""
+    settled, soonest = 0, None
+    for each in of:
+        holds, until = evaluate(each, facts, now)
+        if holds is decisive:
+            if until is None:
+                return Outcome(decisive, None)
+            settled = max(settled, until)
+        elif until is not None and (soonest is None or until < soonest):
+            soonest = until
+    return Outcome(decisive, settled) if settled else Outcome(not decisive, soonest)
 
 
 def _counted(condition: Count, facts: Facts, now: Instant) -> Outcome:
@@ -90,6 +100,8 @@ def _measured(condition: Measured, facts: Facts, now: Instant) -> Outcome:
     """Ask anew at each instant at which it may turn; after PATIENCE of them, then at the latest."""
     found, tests = reading(condition.measure, facts), condition.tests
     holds = _passes(found, tests, now)
+    if not holds and not found.rises(now) and all(test.op in _AT_LEAST for test in tests):
+        return Outcome(False, None)
     for asked, turn in enumerate(found.turns(now, tests)):
         if asked == PATIENCE or _passes(found, tests, turn) != holds:
             return Outcome(holds, turn)

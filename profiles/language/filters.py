@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Flag, Form
-from cdp.times import parse
+from cdp.times import moment
 from profiles.language.comparing import OPERATORS, READINGS, point
 
 MAX_FILTERS = 20  # side by side, and so many deep groups of them: MAX_FILTER_DEPTH
@@ -68,7 +68,7 @@ class Moment(fields.String):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         found = super()._deserialize(value, attr, data, **kwargs)
         try:
-            point(found) if self._relative else parse(found)
+            point(found) if self._relative else moment(found)
         except ValueError as error:
             raise ValidationError(f"{error}; write {self._shown}.") from None
         return found

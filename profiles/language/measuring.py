@@ -16,7 +16,7 @@ from profiles.language.conditions import Sequence as Ordered
 from profiles.language.counters import Counter
 from profiles.language.keeping import MILLION, Entry, plain
 from profiles.language.sequences import completions
-from profiles.language.spans import Calendar, Span
+from profiles.language.spans import Calendar, Sliding, Span
 
 
 class Reading(Protocol):
@@ -28,6 +28,9 @@ class Reading(Protocol):
     def turns(self, now: Instant, tests: Sequence[Test]) -> Iterator[Instant]:
         """The instants after now, in order, at which it may pass other tests by time alone."""
 
+    def rises(self, now: Instant) -> bool:
+        """Whether it could be more by time alone."""
+
 
 def reading(measure: Measure | Ordered | None, facts: Facts) -> Reading:
     """Of what these facts have."""
@@ -35,7 +38,7 @@ def reading(measure: Measure | Ordered | None, facts: Facts) -> Reading:
         case None:
             return _Steady((None,))
         case Ordered():
-            if facts.kept(measure.steps[0].counter) is None:
+            if any(facts.kept(step.counter) is None for step in measure.steps):
                 return _NEVER
             ends = completions(measure, lambda counter: facts.kept(counter) or [])
             return _Spanned(measure.span, _zone(measure, facts), ends, ends, len)
@@ -77,7 +80,8 @@ def _of_state(measure: Measure, state: Any, facts: Facts) -> Reading:
     instants, zone = [entry[0] for entry in entries], _zone(measure, facts)
     if measure.same:
         return _Spanned(measure.span, zone, instants, entries, _per_value, each=True)
-    return _Spanned(measure.span, zone, instants, entries, _REDUCE[measure.kind])
+    reduce, falls = _REDUCE[measure.kind], measure.kind in _FALLING
+    return _Spanned(measure.span, zone, instants, entries, reduce, falls=falls)
 
 
 def _ever(measure: Measure, state: Any) -> Reading:
@@ -104,6 +108,9 @@ class _Steady(NamedTuple):
     def turns(self, now: Instant, tests: Sequence[Test]) -> Iterator[Instant]:
         return iter(())
 
+    def rises(self, now: Instant) -> bool:
+        return False
+
 
 class _Since(NamedTuple):
     """How long ago something was, in microseconds."""
@@ -117,6 +124,9 @@ class _Since(NamedTuple):
         flips = {self.at + test.value + late for test in tests for late in (0, 1)}
         return iter(sorted(each for each in flips if each > now))
 
+    def rises(self, now: Instant) -> bool:
+        return True
+
 
 class _Spanned(NamedTuple):
     """Of what lies in a span; each of `what` has the instant of the same number."""
@@ -127,6 +137,7 @@ class _Spanned(NamedTuple):
     what: Sequence[Any]
     reduce: Callable[[Sequence[Any]], Any]
     each: bool = False  # what it is reduced to are several values
+    falls: bool = True  # the fewer, the less
 
     def values(self, now: Instant) -> Sequence[Any]:
         first, last = spans.inside(self.span, self.instants, now, self.zone)
@@ -135,6 +146,11 @@ class _Spanned(NamedTuple):
 
     def turns(self, now: Instant, tests: Sequence[Test]) -> Iterator[Instant]:
         return spans.turns(self.span, self.instants, now, self.zone)
+
+    def rises(self, now: Instant) -> bool:
+        if self.instants and self.instants[-1] > now:
+            return True  # by another's clock
+        return not (self.falls and isinstance(self.span, Sliding))
 
 
 def _days(instants: Sequence[Instant], zone: str) -> int:
@@ -176,6 +192,7 @@ _REDUCE: Mapping[str, Callable[[Sequence[Entry]], Any]] = {
     "last": lambda entries: _value(entries[-1][2] if entries else None),
     "most_frequent": lambda entries: _most_frequent(Multiset(entry[2] for entry in entries)),
 }
+_FALLING = frozenset({"max", "distinct"})
 # Of the states that ever is answered from.
 _EVER: Mapping[str, Callable[[Any], Any]] = {
     "sum": lambda sums: plain(int(sums[1])),

@@ -100,8 +100,8 @@ def turns(
 
 
 def local_day(at: Instant, zone: str) -> int:
-    """The number of the day that it is where the person lives."""
-    return _local(at, zone).toordinal()
+    """The number of the day that it is where the person lives; in each place from another on."""
+    return _local(at, zone).toordinal() if zone else at // DAY
 
 
 def utc_hour(at: Instant) -> int:
