@@ -24,8 +24,10 @@ check: $(VENV)/.dev  ## seconds: style, types, layout, unit tests
 
 # What is tried of the API is made by walking over sets: there alone their order is fixed.
 TRIED := tests/acceptance/test_openapi.py
+# As many at once as there are cores; each has servers of its own.
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 test: check  ## everything; what is missing on this machine is skipped with the reason
-	HYPOTHESIS_PROFILE=full $(PY) -m pytest tests -q --ignore $(TRIED)
+	HYPOTHESIS_PROFILE=full $(PY) -m pytest tests -q $(PARALLEL) --ignore $(TRIED)
 	PYTHONHASHSEED=0 $(PY) -m pytest $(TRIED) -q
 
 bench: $(VENV)/.dev  ## the figures, each beside its floor

@@ -16,6 +16,8 @@ from tests.support.instances import Api, Instance, api_on, instance_on
 from tests.support.kafka import Kafka
 from tests.support.stores import MASTER_KEY, PLACE, Stores, started
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other on few cores
+
 hypothesis_settings.register_profile("quick", max_examples=40, deadline=None)
 hypothesis_settings.register_profile("full", max_examples=300, deadline=None)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

@@ -17,6 +17,7 @@ from cdp.log.vault import Vault
 from cdp.rotating import Outcome
 from cdp.sealings import COLUMNS
 from tests.support.instances import Api, api_on, instance_on
+from tests.support.leavings import swept
 from tests.support.people import ALLOWS, rows, said_by
 from tests.support.privacy import ask
 from tests.support.stores import MASTER_KEY
@@ -33,6 +34,7 @@ async def process(running: Running, home: Path, master_key: str) -> AsyncIterato
     """A collector and a worker that were started with these keys."""
     async with instance_on(running, home, master_key=master_key) as made, api_on(made) as api:
         yield api
+    swept()
 
 
 async def live(api: Api) -> dict[str, Any]:
