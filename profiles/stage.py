@@ -111,6 +111,15 @@ class Profiles:
         fragments = await self.shelf.open(connection, person.nodes)
         return self._seen(person, fragments, signals)
 
+    async def sights(
+        self, connection: Connection, people: Sequence[Person], signals: Signals
+    ) -> dict[ProfileId, Sight]:
+        """Several people likewise, as far as there is anything of them."""
+        await self._defined(connection)
+        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
+        seen = ((each.id, self._seen(each, fragments, signals)) for each in people)
+        return {profile: sight for profile, sight in seen if sight is not None}
+
     async def computed(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
     ) -> dict[ProfileId, tuple[dict[str, Any], Instant | None]]:
@@ -118,12 +127,10 @@ class Profiles:
         traits = (await self._defined(connection)).computed
         if not traits:
             return {}
-        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
-        seen = {each.id: (each, self._seen(each, fragments, signals)) for each in people}
+        granted = {each.id: each.granted for each in people}
         return {
-            profile: compute_all(traits, sight, each.granted, now)
-            for profile, (each, sight) in seen.items()
-            if sight is not None
+            profile: compute_all(traits, sight, granted[profile], now)
+            for profile, sight in (await self.sights(connection, people, signals)).items()
         }
 
     def _seen(
@@ -170,7 +177,7 @@ class Profiles:
         version = await defining.share(connection)
         if version != self._current.version:
             definitions = await defining.definitions(connection)
-            numbers = {each.counter.key: str(each.id) for each in await defining.kept(connection)}
+            numbers = await defining.numbers(connection)
             computed = await defining.computed(connection)
             self._current = _Current(version, definitions, computed, numbers)
         return self._current

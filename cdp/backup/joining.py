@@ -30,6 +30,7 @@ from cdp.log.writing import Fact, all_sealed, fact_of
 from cdp.suppression.listed import Suppressed
 from consent.model import is_about_consent
 from identity.identifiers import INFER, TOLD, ruling
+from profiles.fragment import PREDICT
 
 BATCH = 1000
 
@@ -159,7 +160,7 @@ class Joining:
                 self.tally.destroyed += 1
                 return None
             raise Damaged(f"{file.path}: an event does not open ({file.told})") from None
-        if event.type == INFER:
+        if event.type in {INFER, PREDICT}:
             self.tally.guesses += 1
             return None
         source, ours = self._sources[event.source], self.ours.keyring.vault

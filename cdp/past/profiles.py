@@ -121,7 +121,7 @@ class Past:
         at: Instant,
     ) -> tuple[list[str], Computed]:
         """Segments and computed traits, by today's definitions."""
-        numbers = {each.counter.key: str(each.id) for each in await defining.kept(connection)}
+        numbers = await defining.numbers(connection)
         signals = await consent_stage.signals(connection)
         sight = Sight(list(fragments.values()), numbers, signals, somebody)
         definitions = await defining.definitions(connection)

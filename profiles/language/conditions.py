@@ -56,6 +56,9 @@ class Facts(Protocol):
     def zone(self) -> str:
         """The name of the time zone they live in, `Europe/Berlin`; empty if it is not known."""
 
+    def predicted(self, model: str) -> Any:
+        """What a model predicts of them; None where it has said nothing that may be seen."""
+
     def also(self, purpose: str) -> Facts:
         """What another purpose may see of this."""
 
@@ -133,10 +136,21 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a model says of them."""
+
+    model: str
+    kind: str = "predicted"
+
+
+Value: TypeAlias = Measure | Sequence | Predicted  # what a computed trait may be
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What events amount to satisfies every test; None: of a trait that is not there yet."""
 
-    measure: Measure | Sequence | None
+    measure: Value | None
     tests: tuple[Test, ...]
 
 
@@ -186,7 +200,7 @@ def counters(condition: Condition) -> Iterator[Counter]:
             yield from asked(each.measure)
 
 
-def asked(measure: Measure | Sequence | None) -> Iterator[Counter]:
+def asked(measure: Value | None) -> Iterator[Counter]:
     """Everything a measure needs kept."""
     match measure:
         case Measure(counter=Counter() as counter):

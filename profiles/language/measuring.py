@@ -11,7 +11,7 @@ import msgspec
 from cdp.events import Instant
 from profiles.language import spans
 from profiles.language.comparing import Test
-from profiles.language.conditions import Facts, Measure
+from profiles.language.conditions import Facts, Measure, Predicted, Value
 from profiles.language.conditions import Sequence as Ordered
 from profiles.language.counters import Counter
 from profiles.language.keeping import MILLION, Entry, plain
@@ -29,11 +29,11 @@ class Reading(Protocol):
         """The instants after now, in order, at which it may pass other tests by time alone."""
 
 
-def reading(measure: Measure | Ordered | None, facts: Facts) -> Reading:
+def reading(measure: Value | None, facts: Facts) -> Reading:
     """Of what these facts have."""
     match measure:
-        case None:
-            return _Steady((None,))
+        case None | Predicted():
+            return _Steady((facts.predicted(measure.model) if measure else None,))
         case Ordered():
             if facts.kept(measure.steps[0].counter) is None:
                 return _NEVER
