@@ -128,7 +128,7 @@ class Facts:
         return dict(found)
 
     def prediction(self, model: str) -> Mapping[str, Any] | None:
-        """What a model said of them last, as its fact has it, if they allow the model's purpose."""
+        """What a model said of them last, and when, if they allow the model's purpose."""
         number = self._numbers.get(numbered(model))
         if number is None:
             return None
@@ -137,11 +137,6 @@ class Facts:
         if said is None or said["model"] != model:  # another one had that number
             return None
         return said if self.allows(said["purpose"]) else None
-
-    def predicted(self, model: str) -> Any:
-        """The value of it."""
-        said = self.prediction(model)
-        return None if said is None else said["value"]
 
     def also(self, purpose: str) -> Facts:
         """What another purpose may see of this."""

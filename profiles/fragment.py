@@ -145,7 +145,7 @@ def fold(
     """
     at = event.at
     if event.type == PREDICT:
-        said = event.properties
+        said = event.properties | {"at": at}
         _set(fragment.predictions, {str(said["number"]): said}, at, event.id)
         return
     seen = fragment.first_seen, fragment.last_seen

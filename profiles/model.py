@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cdp.events import Instant, SubjectId
 from profiles.facts import Facts
 from profiles.fragment import Fragment, Register, Tally, parts
-from profiles.language.conditions import Condition, Value
+from profiles.language.conditions import Condition, Predicted, Value
 from profiles.language.conditions import Facts as Asked
 from profiles.language.evaluating import evaluate
 from profiles.language.measuring import reading
@@ -47,6 +47,17 @@ class Computed(NamedTuple):
     key: str
     purpose: str
     measure: Value
+
+
+class Shown(NamedTuple):
+    """Computed traits that have a value, when one could change by itself, and who predicts which.
+
+    `predicted` has the model, its version and the instant of what models say.
+    """
+
+    values: dict[str, Any]
+    until: Instant | None = None
+    predicted: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
 
 class Evaluation(NamedTuple):
@@ -129,17 +140,19 @@ def compute_all(
     facts: Callable[[str], Asked],
     granted: Mapping[str, bool],
     now: Instant,
-) -> tuple[dict[str, Any], Instant | None]:
-    """The computed traits that have a value, and when that could change by itself.
+) -> Shown:
+    """Computed traits; those whose purpose the person has not allowed are not computed.
 
-    Those whose purpose the person has not allowed are not computed. Times are in whole days.
+    Times are in whole days.
     """
     values: dict[str, Any] = {}
+    predicted: dict[str, Any] = {}
     changes: list[Instant] = []
     for trait in computed:
         if not granted.get(trait.purpose, False):
             continue
-        found = reading(trait.measure, facts(trait.purpose))
+        known = facts(trait.purpose)
+        found = reading(trait.measure, known)
         (value,) = found.values(now)
         turn = next(found.turns(now, ()), None)
         if value is not None and trait.measure.kind in TIMED:
@@ -149,7 +162,10 @@ def compute_all(
             values[trait.key] = value
         if turn is not None:
             changes.append(turn)
-    return values, min(changes, default=None)
+        if value is not None and isinstance(trait.measure, Predicted):
+            said = known.prediction(trait.measure.model) or {}
+            predicted[trait.key] = {name: said[name] for name in ("model", "version", "at")}
+    return Shown(values, min(changes, default=None), predicted)
 
 
 def _older(profile: Profile, fragment: Fragment) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
@@ -17,6 +17,7 @@ from profiles.model import (
     Definition,
     Evaluation,
     Profile,
+    Shown,
     compute_all,
     evaluate_all,
     join,
@@ -122,7 +123,7 @@ class Profiles:
 
     async def computed(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
-    ) -> dict[ProfileId, tuple[dict[str, Any], Instant | None]]:
+    ) -> dict[ProfileId, Shown]:
         """Their computed traits, and when these could change by time alone."""
         traits = (await self._defined(connection)).computed
         if not traits:

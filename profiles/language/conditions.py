@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -56,8 +56,8 @@ class Facts(Protocol):
     def zone(self) -> str:
         """The name of the time zone they live in, `Europe/Berlin`; empty if it is not known."""
 
-    def predicted(self, model: str) -> Any:
-        """What a model predicts of them; None where it has said nothing that may be seen."""
+    def prediction(self, model: str) -> Mapping[str, Any] | None:
+        """What a model said last: value, version and at; None where nothing that may be seen."""
 
     def also(self, purpose: str) -> Facts:
         """What another purpose may see of this."""

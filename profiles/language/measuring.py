@@ -33,7 +33,8 @@ def reading(measure: Value | None, facts: Facts) -> Reading:
     """Of what these facts have."""
     match measure:
         case None | Predicted():
-            return _Steady((facts.predicted(measure.model) if measure else None,))
+            said = facts.prediction(measure.model) if measure else None
+            return _Steady((said["value"] if said else None,))
         case Ordered():
             if facts.kept(measure.steps[0].counter) is None:
                 return _NEVER

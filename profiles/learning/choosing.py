@@ -11,7 +11,9 @@ from sklearn.metrics import silhouette_score
 
 from profiles.learning.layout import Matrix
 
+NEARLY = 0.9  # of the best silhouette
 _SEED = 0
+_LEAST = 1e-12  # of an inertia: nothing is left to be apart
 
 
 class Point(NamedTuple):
@@ -33,30 +35,35 @@ class Curve:
 
     @property
     def best(self) -> int:
+        """What the silhouette says, or more where the elbow does and the silhouette hardly less.
+
+        Of two clusters that lie near each other the silhouette likes to make one.
+        """
+        silhouettes = {number: s for number, s, _ in self._points if s is not None}
+        highest, elbow = self.silhouette, self.elbow
+        nearly = silhouettes.get(elbow, -1.0) >= NEARLY * silhouettes[highest]
+        return elbow if elbow > highest and nearly else highest
+
+    @property
+    def silhouette(self) -> int:
         """The number with the best silhouette; of as good ones the smallest."""
         known = [(s, -number) for number, s, _ in self._points if s is not None]
         return -max(known)[1]
 
     @property
     def elbow(self) -> int:
-        """Where the inertia bends most: the point farthest below the line between the ends.
+        """Where the inertia stops falling: where its logarithm bends most.
 
-        Satopaa et al., "Finding a Kneedle in a Haystack" (2011), for one bend.
+        In proportions, for another cluster always takes away more of much than of little.
         """
-        first, last = self._points[0], self._points[-1]
-        width, height = last.clusters - first.clusters, first.inertia - last.inertia
-        if not width or height <= 0:
-            return first.clusters
-
-        def below(each: Point) -> float:
-            along = (each.clusters - first.clusters) / width
-            return (first.inertia - each.inertia) / height - along
-
-        return max(self._points, key=lambda each: (below(each), -each.clusters)).clusters
+        heights = np.log(np.maximum([each.inertia for each in self._points], _LEAST))
+        if len(heights) < 3:
+            return self._points[-1].clusters
+        return self._points[int(np.argmax(np.diff(heights, 2).round(9))) + 1].clusters
 
     def chosen(self) -> dict[str, int]:
-        """What either says."""
-        return {"silhouette": self.best, "elbow": self.elbow}
+        """What is taken, and what either says."""
+        return {"clusters": self.best, "silhouette": self.silhouette, "elbow": self.elbow}
 
     def shown(self) -> list[dict[str, Any]]:
         """Both, for people."""

@@ -44,19 +44,26 @@ def fit(lesson: Lesson) -> Fitted:
         raise Unlearnable("every feature is the same for everybody; name others in features")
     rows = shape.scaled(lesson.observations)
     found, curve = _searched(rows, lesson.definition)
-    model = _model(shape, found)
-    inside = assigned(model, rows)
+    model, inside = _inhabited(_model(shape, found), rows)
     stable = identities.named(model, inside, lesson)
     described = labels.described(stable.model, rows, shape.raw(lesson.observations), inside)
     report = {
         "method": lesson.definition["method"],
         "clusters": described,
         "curves": curve.shown(),
-        "chosen": {"clusters": len(found.centres), **curve.chosen()},
+        "chosen": curve.chosen(),
         "features": [labels.called(each) for each in shape.columns],
         "stability": stable.report,
     }
     return Fitted(encoded(stable.model), report)
+
+
+def _inhabited(model: Clusters, rows: Matrix) -> tuple[Clusters, Labels]:
+    """Without clusters of nobody, and where everybody is."""
+    inside = assigned(model, rows)
+    places = np.unique(inside)
+    clusters = [model.clusters[place] for place in places]
+    return Clusters(model.layout, clusters, model.next), np.searchsorted(places, inside)
 
 
 def _searched(rows: Matrix, definition: Mapping[str, Any]) -> tuple[Found, Curve]:

@@ -28,15 +28,16 @@ def named(model: Clusters, inside: NDArray[np.intp], lesson: Lesson) -> Named:
     """Number the clusters by their size, or as the last fit did.
 
     The last fit is asked where it would put the people of this one. Pairs of clusters are chosen so
-    that the people both have in common are as many as can be (Kuhn 1955).
+    that both have as many people in common, and their centres as near, as can be (Kuhn 1955).
     """
     new = range(len(model.clusters))
     kept: dict[int, str] = {}
     number, report = 1, {}
     if lesson.before is not None:
         old = decoded(lesson.before)
-        there = assigned(old, old.layout.scaled(lesson.observations))
-        kept = _matched(inside, there, model, old)
+        rows = old.layout.scaled(lesson.observations)
+        there = assigned(old, rows)
+        kept = _matched(inside, there, rows, old)
         number = old.next
         report = {
             "agreement": round(float(adjusted_rand_score(there, inside)), 4),
@@ -54,11 +55,21 @@ def named(model: Clusters, inside: NDArray[np.intp], lesson: Lesson) -> Named:
 
 
 def _matched(
-    inside: NDArray[np.intp], there: NDArray[np.intp], model: Clusters, old: Clusters
+    inside: NDArray[np.intp], there: NDArray[np.intp], rows: Matrix, old: Clusters
 ) -> dict[int, str]:
-    both = np.zeros((len(model.clusters), len(old.clusters)))
+    both = np.zeros((int(inside.max()) + 1, len(old.clusters)))
     np.add.at(both, (inside, there), 1)
     either = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
     alike: Matrix = both / np.maximum(either, 1)
-    places = zip(*linear_sum_assignment(alike, maximize=True), strict=True)
+    near = 1 / (1 + _distances(inside, rows, old))
+    places = zip(*linear_sum_assignment(alike * near, maximize=True), strict=True)
     return {int(n): old.clusters[o].id for n, o in places if alike[n, o] >= SAME}
+
+
+def _distances(inside: NDArray[np.intp], rows: Matrix, old: Clusters) -> Matrix:
+    """From the middle of each new cluster to each old centre, on the old scale."""
+    places = range(int(inside.max()) + 1)
+    middles = np.array([rows[inside == each].mean(axis=0) for each in places])
+    centres = np.array([each.centre for each in old.clusters])
+    away: Matrix = np.linalg.norm(middles[:, None, :] - centres[None, :, :], axis=2)
+    return away

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Form, WholeNumber
 from profiles.language.filters import NAME, at
@@ -38,7 +38,7 @@ class Feature(fields.Field[Any]):
             return Sessions().load(value)
         loaded = Measured().deserialize(value)
         if "predicted" in loaded:
-            raise ValidationError("Cannot be what another model predicts.", "predicted")
+            raise ValidationError("Cannot be what another model predicts.")
         return loaded
 
 
@@ -89,6 +89,12 @@ class ModelSchema(Form):
     every = fields.String(
         load_default="1d", validate=WITHIN["validate"], metadata={"description": "how often"}
     )
+
+    @validates_schema
+    def check_features(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Something must be looked at."""
+        if not (data.get("features") or data.get("ready")):
+            raise ValidationError("Name one, or let some of ready be there.", "features")
 
 
 class ClustersSchema(ModelSchema):
