@@ -35,14 +35,15 @@ class Curve:
 
     @property
     def best(self) -> int:
-        """What the silhouette says, or more where the elbow does and the silhouette hardly less.
+        """Where the elbow is, if the silhouette is nearly the best there; else where that is best.
 
-        Of two clusters that lie near each other the silhouette likes to make one.
+        Of two clusters that lie near each other the silhouette likes to make one, and of whole
+        numbers that repeat, many.
         """
         silhouettes = {number: s for number, s, _ in self._points if s is not None}
-        highest, elbow = self.silhouette, self.elbow
-        nearly = silhouettes.get(elbow, -1.0) >= NEARLY * silhouettes[highest]
-        return elbow if elbow > highest and nearly else highest
+        highest = self.silhouette
+        nearly = silhouettes.get(self.elbow, -1.0) >= NEARLY * silhouettes[highest]
+        return self.elbow if nearly else highest
 
     @property
     def silhouette(self) -> int:

@@ -41,7 +41,7 @@ def fit(lesson: Lesson) -> Fitted:
         raise Unlearnable(f"{people} people allow the purpose and did anything; {LEAST} are needed")
     shape = layout.learned(lesson.observations)
     if not shape.columns:
-        raise Unlearnable("every feature is the same for everybody; name others in features")
+        raise Unlearnable("every feature is the same for nearly everybody; name others")
     rows = shape.scaled(lesson.observations)
     found, curve = _searched(rows, lesson.definition)
     model, inside = _inhabited(_model(shape, found), rows)

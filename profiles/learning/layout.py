@@ -15,6 +15,7 @@ from profiles.learning.features import Observation
 Matrix = NDArray[np.float64]
 
 MOST_VALUES = 12  # of what is shared out; those that the most people have
+FEW, FEW_IN = 5, 0.01  # people, and of all; what sets fewer apart makes no groups
 SKEWED = 2.0  # from this skewness on an amount is taken by its logarithm
 _CLOSE = 1e-9
 _FARTHEST = 8.0  # standard deviations; what lies beyond is as far as that
@@ -54,7 +55,7 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 def learned(observations: Sequence[Observation]) -> Layout:
-    """The layout that these ask for; a column that says the same of all of them is left out."""
+    """The layout that these ask for; a column that says the same of nearly all is left out."""
     amounts = sorted({name for each in observations for name in each.amounts})
     columns = [_amount(observations, name) for name in amounts]
     for name in sorted({name for each in observations for name in each.shares}):
@@ -104,7 +105,9 @@ def _shares(observations: Sequence[Observation], name: str) -> list[Column | Non
 def _column(column: Column, values: Matrix) -> Column | None:
     found = np.log1p(values) if column.logarithmic else values
     mean, scale = float(found.mean()), float(found.std())
-    if scale < _CLOSE * max(1.0, abs(mean)):
+    usual = np.median(found)
+    others = int((np.abs(found - usual) > _CLOSE * max(1.0, abs(usual))).sum())
+    if others < max(FEW, FEW_IN * len(found)):
         return None
     return msgspec.structs.replace(column, mean=mean, scale=scale)
 

@@ -86,7 +86,9 @@ def test_the_elbow_counts_where_the_silhouette_hardly_differs() -> None:
     far = curve((None, 100.0), (0.5, 60.0), (0.7, 20.0), (0.6, 8.0), (0.5, 7.0))
     assert far.chosen() == {"clusters": 3, "silhouette": 3, "elbow": 4}
     fewer = curve((None, 100.0), (0.65, 10.0), (0.5, 9.0), (0.7, 8.0), (0.5, 7.0))
-    assert fewer.chosen() == {"clusters": 4, "silhouette": 4, "elbow": 2}
+    assert fewer.chosen() == {"clusters": 2, "silhouette": 4, "elbow": 2}
+    none = curve((None, 100.0), (0.2, 10.0), (0.5, 9.0), (0.7, 8.0), (0.5, 7.0))
+    assert none.chosen() == {"clusters": 4, "silhouette": 4, "elbow": 2}
 
 
 def test_clusters_that_lie_near_each_other_are_told_apart() -> None:
@@ -190,6 +192,17 @@ def test_what_is_missing_is_filled_in_and_no_unit_counts_for_more() -> None:
     assert inside(fitted, [Observation()])[0].startswith("c")
 
 
+def test_what_sets_a_few_apart_makes_no_cluster_of_them() -> None:
+    people, truth = blobs(3, 1)
+    for each in people:
+        each.amounts["rare"] = 0.0
+    for each in people[:4]:
+        each.amounts["rare"] = 1.0
+    fitted = learn(people)
+    assert adjusted_rand_score(truth, inside(fitted, people)) >= 0.95
+    assert "rare" not in fitted.report["features"]
+
+
 def test_money_of_which_few_have_most_does_not_make_outliers_of_everybody() -> None:
     luck = np.random.default_rng(6)
     spent = np.concatenate([luck.lognormal(2, 0.3, 300), luck.lognormal(6, 0.3, 300)])
@@ -203,7 +216,7 @@ def test_money_of_which_few_have_most_does_not_make_outliers_of_everybody() -> N
     ("people", "why"),
     [
         ([Observation({"f": float(n)}) for n in range(49)], "49 people .* 50 are needed"),
-        ([Observation({"f": 1.0})] * 60, "the same for everybody"),
+        ([Observation({"f": 1.0})] * 60, "the same for nearly everybody"),
     ],
 )
 def test_nothing_is_made_up_where_there_is_nothing(people: list[Observation], why: str) -> None:
