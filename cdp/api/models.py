@@ -154,8 +154,7 @@ class Models:
     async def make_segment(self, request: Request) -> Response:
         """Whoever is in the cluster, now and from now on."""
         loaded, _ = load(ClusterSegmentSchema(), await pages.read_body(request))
-        key = refs.checked_key(loaded["key"], field="key")
-        cluster = request.path_params["cluster"]
+        key, cluster = loaded["key"], request.path_params["cluster"]
         async with self.parts.changing(request) as connection:
             model = await _found(connection, refs.key(request))
             if cluster not in await self._clusters(connection, model):

@@ -43,7 +43,7 @@ class Gathering:
     async def seen(
         self, connection: Connection, profiles: Collection[ProfileId]
     ) -> dict[ProfileId, Seen]:
-        """Those of whom there is anything, as they stand now."""
+        """Those of whom there is anything, as they stand now; to be read before the next await."""
         nodes = await self.people.nodes(connection, profiles)
         stands = await self.people.stands(connection, nodes, times.now())
         persons = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,8 +25,9 @@ from profiles.models import fits, store
 from profiles.models.fits import Begun
 from profiles.models.store import Model
 
-SLICE = 500  # people gathered in one transaction
+SLICE = 200  # people gathered in one transaction; timers wait for no longer
 MOST = 50_000  # people that are looked at to learn
+PATIENT = 10  # of a process that learns: whoever serves people comes first
 AGAIN = 10 * 60 * 1_000_000  # microseconds after which one that failed is tried again
 
 Told: TypeAlias = Callable[[int], Awaitable[None]]
@@ -112,6 +114,7 @@ async def learned(lesson: Lesson) -> Outcome:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    os.setpriority(os.PRIO_PROCESS, child.pid, PATIENT)
     try:
         said, complaint = await child.communicate(msgspec.msgpack.encode(lesson))
     except BaseException:

@@ -26,8 +26,8 @@ from profiles.learning import protocol
 from profiles.models import store
 from profiles.models.store import Model
 
-SLICE = 500  # people in one transaction
-TURNS = 20  # slices in one round
+SLICE = 200  # people in one transaction; timers wait for no longer
+TURNS = 50  # slices in one round
 
 log = structlog.get_logger(__name__)
 
@@ -50,16 +50,16 @@ class Scoring:
     _held: dict[int, tuple[int, Mapping[str, Any]]] = field(default_factory=dict)
 
     async def step(self) -> bool:
-        """Score some people; False when there is nobody left."""
+        """Score some who have changed, and some of all after a fit; False when nobody is left."""
         async with self.database.transaction() as connection:
             taken = await store.take(connection, SLICE)
             if taken:
                 models = [each for each in await store.listed(connection) if each.fit is not None]
                 await self._score(connection, models, taken)
-                return True
+        async with self.database.transaction() as connection:
             filling = await store.filling(connection)
             if filling is None:
-                return False
+                return bool(taken)
             page = await store.page(connection, filling.position or b"", SLICE)
             await self._score(connection, [filling], page)
             await store.advance(connection, filling, page[-1] if page else None)
@@ -68,25 +68,15 @@ class Scoring:
     async def _score(
         self, connection: Connection, models: Sequence[Model], profiles: Collection[ProfileId]
     ) -> None:
+        if not (models and profiles):
+            return
         await self.people.keyring.renew(connection)
+        learned = [(each, await self._parameters(connection, each)) for each in models]
         seen = await Gathering(self.people).seen(connection, profiles)
-        new = [each for model in models for each in await self._said(connection, model, seen)]
+        # Until nothing is looked at any more nobody else may change it: no await in between.
+        new = [said for model, by in learned if by for said in _said(model, by, seen)]
         if new:
             await self._tell(connection, new, seen)
-
-    async def _said(
-        self, connection: Connection, model: Model, seen: Mapping[ProfileId, Seen]
-    ) -> list[Said]:
-        """What is something else than the model said before, or than it said for its purpose."""
-        parameters = await self._parameters(connection, model)
-        if parameters is None:
-            return []
-        look = Gathering.observer(model)
-        looked = {profile: look(each) for profile, each in seen.items()}
-        found = {profile: each for profile, each in looked.items() if each is not None}
-        values = protocol.score(model.kind, parameters, list(found.values()))
-        said = (Said(p, model, value) for p, value in zip(found, values, strict=True))
-        return [each for each in said if _is_new(each, seen[each.profile])]
 
     async def _parameters(self, connection: Connection, model: Model) -> Mapping[str, Any] | None:
         assert model.fit is not None
@@ -129,6 +119,18 @@ class Scoring:
         }
         vault = self.people.keyring.vault
         return facts.fact(vault, PREDICT, about, at=times.now(), **facts.about(who))
+
+
+def _said(
+    model: Model, parameters: Mapping[str, Any], seen: Mapping[ProfileId, Seen]
+) -> list[Said]:
+    """What is something else than the model said before, or than it said for its purpose."""
+    look = Gathering.observer(model)
+    looked = {profile: look(each) for profile, each in seen.items()}
+    found = {profile: each for profile, each in looked.items() if each is not None}
+    values = protocol.score(model.kind, parameters, list(found.values()))
+    said = (Said(p, model, value) for p, value in zip(found, values, strict=True))
+    return [each for each in said if _is_new(each, seen[each.profile])]
 
 
 def _is_new(said: Said, seen: Seen) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from cdp.forms import Form, WholeNumber
+from cdp.forms import Form, WholeNumber, Written
 from profiles.language.filters import NAME, at
 from profiles.language.leaves import WITHIN
 from profiles.language.schema import Measured
@@ -113,7 +113,13 @@ KINDS: Mapping[str, type[ModelSchema]] = {"clusters": ClustersSchema}
 class ClusterSegmentSchema(Form):
     """The segment that a cluster becomes."""
 
-    key = fields.String(required=True, validate=_NAMED)
+    key = fields.String(
+        required=True,
+        validate=Written(
+            "^[a-z0-9][a-z0-9_-]{0,63}$",
+            error="Must be lower-case letters, digits, - and _, at most 64.",
+        ),
+    )
     name = fields.String(required=True, validate=validate.Length(1, 200))
     purpose = fields.String(
         validate=_NAMED, metadata={"description": "the model's purpose, if left out"}

@@ -101,6 +101,10 @@ async def test_from_events_to_a_segment_of_a_cluster(shop: Api) -> None:
     await shop.settle()
     assert (await shop.get("/segments/regulars"))["size"] == 30
 
+    why: Any = await shop.get("/profiles/user_id:b1/segments/regulars/explain")
+    assert why["because"] == [f"computed.tribes = '{buyers}'"]
+    assert why["tree"]["value"] == buyers
+
     await tell(shop, *buyer("new", 1))
     assert await of(shop, "new") == buyers
     assert (await shop.get("/segments/regulars"))["size"] == 31
