@@ -47,7 +47,7 @@ class Tally:
     left_out: int = 0  # of people whose events may not be stored here
     suppressed: int = 0  # that name somebody suppressed here
     erased: int = 0  # received before their person was erased here
-    guesses: int = 0  # matching's own, which is done anew here
+    guesses: int = 0  # of matching and of models, which are done anew here
 
 
 class Ours(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import AgglomerativeClustering, KMeans, MiniBatchKMeans
 from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
 
 from profiles.learning import choosing, identities, labels, layout
 from profiles.learning.assigning import Cluster, Clusters, assigned, encoded
@@ -35,7 +36,12 @@ class Found(NamedTuple):
 
 
 def fit(lesson: Lesson) -> Fitted:
-    """Learn the clusters that a definition asks for."""
+    """Learn the clusters that a definition asks for; one core does it, others serve people."""
+    with threadpool_limits(1):
+        return _learned(lesson)
+
+
+def _learned(lesson: Lesson) -> Fitted:
     people = len(lesson.observations)
     if people < LEAST:
         raise Unlearnable(f"{people} people allow the purpose and did anything; {LEAST} are needed")

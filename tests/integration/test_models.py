@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 
 import pytest
@@ -15,70 +12,12 @@ from cdp.replay import until_quiet
 from tests.conftest import Api
 from tests.support.people import ALLOWS
 from tests.support.privacy import done
-
-NOW = datetime.now(UTC)
-TRIBES = {
-    "kind": "clusters",
-    "name": "Kinds of customers",
-    "features": {
-        "spent": "sum(revenue of 'Order Completed')",
-        "taste": "most_frequent(category of 'Product Viewed')",
-        "visits": {"sessions": ["Product Viewed", "Order Completed"]},
-    },
-}
-
-
-def days_ago(days: float) -> str:
-    return (NOW - timedelta(days)).isoformat()
-
-
-def buyer(name: str, number: int) -> Iterator[dict[str, Any]]:
-    """Orders a lot, and looks at tea."""
-    luck = Random(number)
-    for _ in range(luck.randint(5, 9)):
-        days = luck.uniform(0.1, 20)
-        yield did(name, "Order Completed", days, {"revenue": luck.uniform(50, 99)})
-        yield did(name, "Product Viewed", days + 0.01, {"category": "tea"})
-
-
-def gazer(name: str, number: int) -> Iterator[dict[str, Any]]:
-    """Looks at cake and buys nothing."""
-    luck = Random(number)
-    for _ in range(luck.randint(2, 9)):
-        yield did(name, "Product Viewed", luck.uniform(40, 60), {"category": "cake"})
-
-
-def did(name: str, event: str, days: float, properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "track",
-        "userId": name,
-        "event": event,
-        "timestamp": days_ago(days),
-        "properties": properties,
-        "context": ALLOWS,
-    }
-
-
-async def tell(api: Api, *events: dict[str, Any]) -> None:
-    for start in range(0, len(events), 400):
-        answer = await api.send("/v1/batch", {"batch": events[start : start + 400]})
-        assert answer.status_code == 200, answer.text
-    await api.settle()
-
-
-async def of(api: Api, name: str) -> Any:
-    """Which cluster somebody is in."""
-    computed: Any = (await api.get(f"/profiles/user_id:{name}"))["computed"]
-    return computed.get("tribes")
+from tests.support.tribes import TRIBES, buyer, facts, fit, gazer, of, open_shop, tell
 
 
 @pytest.fixture
 async def shop(api: Api) -> Api:
-    """Thirty people who buy, and as many who look; and a model of them."""
-    people = [*(("b", buyer, n) for n in range(30)), *(("g", gazer, n) for n in range(30))]
-    await tell(api, *(each for kind, acts, n in people for each in acts(f"{kind}{n}", n)))
-    await api.put("/models/tribes", TRIBES)
-    await api.settle()
+    await open_shop(api)
     return api
 
 
@@ -246,55 +185,3 @@ async def test_a_model_and_its_trait_go_together(shop: Api) -> None:
     assert await of(shop, "b1") is None
     await shop.settle()
     assert await of(shop, "b1") is not None
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"kind": "oracle"}, "kind: Must be one of: clusters."),
-        ({"method": "magic"}, "method: Must be one of: kmeans, minibatch, mixture, hierarchical."),
-        ({"clusters": 1}, "clusters: Must be auto, or 2 to 50."),
-        ({"purpose": "fun"}, "purpose: unknown; known are"),
-        ({"features": {"recency": "count('A')"}}, "features.recency: Is the name of a ready-made"),
-        ({"features": {"f": "sum(x)"}}, "features.f: At character"),
-        (
-            {"features": {"f": {"sessions": []}}},
-            "features.f.sessions: Length must be between 1 and 20",
-        ),
-        ({"features": {"f": "predicted.x"}}, "features.f: Cannot be what another"),
-        ({"ready": ["luck"]}, "ready[0]: Must be one of: recency"),
-        ({"ready": []}, "features: Name one, or let some of ready be there."),
-        ({"every": "soon"}, "every: Must be a whole number and a unit"),
-        ({"colour": "red"}, "colour: Unknown field; known are"),
-    ],
-)
-async def test_what_is_wrong_with_a_model_is_told(
-    api: Api, change: dict[str, Any], told: str
-) -> None:
-    body = {"kind": "clusters", "name": "Tribes"} | change
-    answer = await api.call("PUT", "/models/tribes", json=body)
-    assert (answer.status_code, answer.json()["detail"][: len(told)]) == (400, told)
-
-
-async def test_too_few_people_are_told_of(api: Api) -> None:
-    await tell(api, *buyer("alone", 1))
-    await api.put("/models/tribes", TRIBES)
-    await api.settle()
-    model: Any = await api.get("/models/tribes")
-    told = "1 people allow the purpose and did anything; 50 are needed"
-    assert (model["state"], model["error"]) == ("failed", told)
-    nothing = await api.call(
-        "POST", "/models/tribes/clusters/c1/segment", json={"key": "one", "name": "One"}
-    )
-    assert nothing.status_code == 404
-
-
-async def fit(api: Api) -> None:
-    assert (await api.call("POST", "/models/tribes/fit")).is_success
-    await api.settle()
-
-
-async def facts(api: Api, name: str) -> int:
-    """How often models said something new of somebody."""
-    told: Any = await api.get(f"/profiles/user_id:{name}/timeline?event=predict")
-    return len(told["timeline"])
