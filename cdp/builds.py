@@ -37,6 +37,7 @@ _ADOPT = """
 _ADOPT_COUNTERS = named(_ADOPT.format(table="counters"))
 _ADOPT_SEGMENTS = named(_ADOPT.format(table="segments"))
 _ADOPT_COMPUTED = named(_ADOPT.format(table="computed_traits"))
+_ADOPT_MODELS = named(_ADOPT.format(table="models"))
 _ADOPTED = named(
     """
     update builds b set state = 'done', finished_at = now()
@@ -44,6 +45,7 @@ _ADOPTED = named(
        and not exists (select from build_partitions p where p.build = b.id)
     """
 )
+_ADOPTING = (_ADOPT_COUNTERS, _ADOPT_SEGMENTS, _ADOPT_COMPUTED, _ADOPT_MODELS, _ADOPTED)
 _PIN = named(
     """
     insert into build_partitions (build, partition, since)
@@ -144,7 +146,7 @@ class Builder:
         pinned = await connection.execute(_PIN, {"build": build.id, "topic": EVENTS})
         if not pinned.rowcount:
             return False
-        for statement in (_ADOPT_COUNTERS, _ADOPT_SEGMENTS, _ADOPT_COMPUTED, _ADOPTED):
+        for statement in _ADOPTING:
             await connection.execute(statement, {"build": build.id})
         return True
 

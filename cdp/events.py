@@ -28,6 +28,7 @@ EventType: TypeAlias = Literal[
     "link",
     "unlink",
     "infer",
+    "predict",
 ]
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
 

@@ -24,6 +24,8 @@ from cdp.locks import Lock
 from cdp.log import store as log_store
 from cdp.log.store import Message
 from cdp.matchwork import MatchWork
+from cdp.modelling.learning import Learning
+from cdp.modelling.scoring import TURNS, Scoring
 from cdp.privacy.work import PrivacyWork
 from cdp.retention.expiring import Expiring
 from cdp.rulework import RuleWork
@@ -34,6 +36,7 @@ _TICK = 0.25  # seconds; exits by time happen within it
 _MATCH_SECONDS = 1
 _CHAIN_SECONDS = 1
 _TRIM_SECONDS = 5
+_MODEL_SECONDS = 1
 _EXPIRE_SECONDS = 60
 
 log = structlog.get_logger(__name__)
@@ -51,6 +54,8 @@ class Jobs:
     chaining: Chaining
     expiring: Expiring
     privacy: PrivacyWork
+    learning: Learning
+    scoring: Scoring
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -114,6 +119,18 @@ class Jobs:
         """Delete archives of people's data that were there to be fetched for long enough."""
         await self.privacy.expire()
 
+    async def fit_models(self) -> None:
+        """Fit the models that are due."""
+        while await self.learning.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
+
+    async def score_people(self) -> None:
+        """Say what models make of people who have changed, and of all after a fit."""
+        for _ in range(TURNS):
+            if not await self.scoring.step():
+                return
+            await asyncio.sleep(0)
+
     async def trim(self) -> None:
         """Delete what the outbox's consumers have handled."""
         async with self.database.transaction() as connection:
@@ -161,6 +178,8 @@ class Jobs:
         every(_MATCH_SECONDS, self.match)
         every(_CHAIN_SECONDS, self.chain_consent)
         every(_TICK, self.serve_people)
+        every(_MODEL_SECONDS, self.fit_models)
+        every(_MODEL_SECONDS, self.score_people)
         every(_TRIM_SECONDS, self.trim)
         every(_EXPIRE_SECONDS, self.expire)
         every(_EXPIRE_SECONDS, self.expire_archives)

@@ -186,6 +186,8 @@ def jobs(core: Core) -> Jobs:
     from cdp.evidence.signing import Signer
     from cdp.jobs import Jobs
     from cdp.matchwork import MatchWork
+    from cdp.modelling.learning import Learning
+    from cdp.modelling.scoring import Scoring
     from cdp.privacy.erasing import Erasing
     from cdp.privacy.exporting import Exporting
     from cdp.privacy.model import RECEIPT
@@ -209,7 +211,16 @@ def jobs(core: Core) -> Jobs:
         {"erase": erase, "export": export, "suppress": suppress, "unsuppress": suppress},
     )
     return Jobs(
-        core.database, core.partitions, builder, rules, matching, chaining, expiring, privacy
+        database=core.database,
+        partitions=core.partitions,
+        builder=builder,
+        rules=rules,
+        matching=matching,
+        chaining=chaining,
+        expiring=expiring,
+        privacy=privacy,
+        learning=Learning(core.database, core.people),
+        scoring=Scoring(core.database, core.partitions, core.people),
     )
 
 

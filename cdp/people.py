@@ -25,12 +25,11 @@ from identity.rulebook import RuleBook
 from identity.settling import certain
 from profiles import segments
 from profiles.fragment import parts
-from profiles.model import Profile
+from profiles.model import Profile, Shown
 from profiles.stage import Person, Profiles
 
 Stands: TypeAlias = Mapping[str, Standing]
-# Computed traits by name, and when these could change by time alone.
-Computed: TypeAlias = tuple[Mapping[str, Any], Instant | None]
+_TOLD = "predicted"
 UNTIL = "until"  # in a cached view: from then on it is put together anew
 
 
@@ -161,11 +160,11 @@ class People:
         people: Mapping[ProfileId, Sequence[SubjectId]],
         stands: Mapping[ProfileId, Stands],
         now: Instant,
-    ) -> Mapping[ProfileId, Computed]:
+    ) -> Mapping[ProfileId, Shown]:
         signals = await consent_stage.signals(connection)
         each = [Person(p, nodes, granted(stands[p]), None, "") for p, nodes in people.items()]
         found = await self.profiles.computed(connection, each, signals, now)
-        return defaultdict(lambda: ({}, None), found)
+        return defaultdict(lambda: Shown({}), found)
 
     async def _keep(
         self,
@@ -188,15 +187,14 @@ def view(
     profile: Profile,
     inside: Sequence[str],
     stands: Stands,
-    computed: Computed,
+    computed: Shown,
 ) -> View:
     """A profile as it is cached: plain values, in the order the API shows them."""
-    values, until = computed
     content = {
         "profile_id": profile_id,
         "identifiers": profile.identifiers,
         "traits": profile.traits,
-        "computed": values,
+        "computed": computed.values,
         "groups": profile.groups,
         "segments": list(inside),
         "consent": {purpose: stand.state for purpose, stand in stands.items()},
@@ -206,13 +204,19 @@ def view(
         "active_hours": {str(hour): times for hour, times in profile.active_hours.items()},
         "events": {name: tally.count for name, tally in profile.events.items()},
     }
-    return View(profile.subject, content if until is None else {**content, UNTIL: until})
+    if computed.predicted:
+        content[_TOLD] = computed.predicted
+    if computed.until is not None:
+        content[UNTIL] = computed.until
+    return View(profile.subject, content)
 
 
 def shown(view: Mapping[str, Any]) -> dict[str, Any]:
     """A view as the API shows it."""
+    told = {trait: {**said, "at": iso(said["at"])} for trait, said in view.get(_TOLD, {}).items()}
     return {
         **{name: value for name, value in view.items() if name != UNTIL},
+        **({_TOLD: told} if told else {}),
         "profile_id": str(uuid.UUID(bytes=view["profile_id"])),
         "first_seen": iso(view["first_seen"]),
         "last_seen": iso(view["last_seen"]),

@@ -28,6 +28,7 @@ import cdp.suppression.store as suppressions
 import consent.stage as consent
 import identity.matching.store as matching
 import identity.store as identity_store
+import profiles.models.store as models
 import profiles.store as profile_store
 from activation import claims
 from activation.model import ERASED, Ended, Entry
@@ -118,6 +119,7 @@ class Pipeline:
         await self._request_deliveries(unit, seen.changes)
         if not self.profiles.replaying:
             await matching.queue(unit.connection, causes.keys())
+            await models.queue(unit.connection, causes.keys())
             await self._tell_lapses(unit, seen)
 
     async def evaluate(

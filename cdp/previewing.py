@@ -103,7 +103,7 @@ class Previewing:
             purpose,
             await consent_stage.signals(connection),
             fragment.counting(enumerate(needed)),
-            numbers,
+            numbers | await defining.models(connection),
             [now - week * WEEK for week in reversed(range(WEEKS))],
         )
         inside = await self._inside(connection, sample, asked)

@@ -15,6 +15,7 @@ from sqlalchemy import TextClause, text
 from cdp.log.quarantine import SEALED_AS
 from cdp.log.vault import Seal, Vault
 from cdp.quality import names
+from profiles.models import fits
 
 _COUNT = "select count(*) from {table} where {column} <> ''"
 _READ = """
@@ -95,4 +96,5 @@ COLUMNS = (
     Sealed(
         "matching", "version", "int", 0, "model", lambda v: v.system, lambda n: b"matching %d" % n
     ),
+    Sealed("model_fits", "id", "int", 0, "content", lambda v: v.system, fits.sealed_as),
 )

@@ -1,22 +1,24 @@
 """What is defined over profiles: the counters that it needs, and the builds that bring it in.
 
-Segments and computed traits share them. Who changes a definition bumps `definitions` first, so that
-nobody evaluates half of a change.
+Segments, computed traits and models share them. Who changes a definition bumps `definitions` first,
+so that nobody evaluates half of a change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from cdp.db import Connection, named
+from profiles.facts import numbered
 from profiles.fragment import Counting, counting
 from profiles.language.conditions import asked, counters
 from profiles.language.counters import Counter
 from profiles.language.parsing import Known, counter, measure, parse, references
+from profiles.learning import features
 from profiles.model import Computed, Definition
 
 _LIVE = named("select id, key, purpose, active from segments where active is not null order by id")
@@ -26,7 +28,8 @@ _COMPUTED = named(
 _DEFINED = named(
     """
     select 'segment', key, wanted, active from segments union all
-    select 'computed', key, wanted, active from computed_traits
+    select 'computed', key, wanted, active from computed_traits union all
+    select 'model', key, wanted, active from models
     """
 )
 # How much of the build of a definition, named `d`, is done, 0 to 1: counting is half, looking at
@@ -57,6 +60,8 @@ _KEPT = named(
 )
 _ACTIVATE_SEGMENTS = named("update segments set active = wanted where build = :build")
 _ACTIVATE_COMPUTED = named("update computed_traits set active = wanted where build = :build")
+_ACTIVATE_MODELS = named("update models set active = wanted where build = :build")
+_MODELS = named("select key, id from models")
 _KEEP_VERSION = named(
     """
     insert into versions (kind, key, version, name, purpose, definition)
@@ -141,6 +146,7 @@ async def activate(connection: Connection, build: int) -> None:
     await connection.execute(_BUMP)
     await connection.execute(_ACTIVATE_SEGMENTS, {"build": build})
     await connection.execute(_ACTIVATE_COMPUTED, {"build": build})
+    await connection.execute(_ACTIVATE_MODELS, {"build": build})
     await drop_unused_counters(connection)
 
 
@@ -150,21 +156,34 @@ async def drop_unused_counters(connection: Connection) -> None:
     for kind, _, *definitions_ in await connection.execute(_DEFINED):
         for each in definitions_:
             if each is not None:
-                needed |= set(asked(measure(each)) if kind == "computed" else counters(parse(each)))
+                needed |= set(_NEEDED[kind](each))
     unused = [each.id for each in await kept(connection) if each.counter not in needed]
     if unused:
         await connection.execute(_DROP_COUNTERS, {"ids": unused})
 
 
-async def referring(connection: Connection, kind: str, key: str) -> list[str]:
-    """The segments whose definitions, active or wanted, refer to this one, by key."""
+_NEEDED: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Counter]]] = {
+    "segment": lambda where: counters(parse(where)),
+    "computed": lambda value: asked(measure(value)),
+    "model": features.counters,
+}
+
+
+async def referring(connection: Connection, kind: str, key: str) -> list[tuple[str, str]]:
+    """The kind and key of what refers to this one by its definition, active or wanted."""
     found = {
-        name
+        (what, name)
         for what, name, *definitions_ in await connection.execute(_DEFINED)
         for each in definitions_
-        if what == "segment" and each is not None and (kind, key) in references(each)
+        if each is not None and (kind, key) in _referred(what, each)
     }
     return sorted(found)
+
+
+def _referred(kind: str, definition: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    if kind == "segment":
+        return references(definition)
+    return [("model", definition["predicted"])] if "predicted" in definition else []
 
 
 async def wanted(connection: Connection) -> dict[tuple[str, str], dict[str, Any]]:
@@ -194,6 +213,17 @@ async def computed(connection: Connection) -> list[Computed]:
     """The computed traits that are shown now."""
     rows = await connection.execute(_COMPUTED)
     return [Computed(key, purpose, measure(value)) for key, purpose, value in rows]
+
+
+async def numbers(connection: Connection) -> dict[str, str]:
+    """Under which number each counter and each model is in fragments."""
+    found = {each.counter.key: str(each.id) for each in await kept(connection)}
+    return found | await models(connection)
+
+
+async def models(connection: Connection) -> dict[str, str]:
+    """Likewise of models alone."""
+    return {numbered(key): str(number) for key, number in await connection.execute(_MODELS)}
 
 
 async def kept(connection: Connection) -> list[Kept]:

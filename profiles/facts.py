@@ -34,7 +34,8 @@ _NOBODY = Somebody()
 class Facts:
     """Several fragments, or parts of them, as one, in any order.
 
-    `numbers` are those of the counters, by key; `sight` gives what others may see of these.
+    `numbers` are those of the counters, by key, and of the models; `sight` gives what others may
+    see of these.
     """
 
     __slots__ = ("_numbers", "_parts", "_person", "_sight", "_without")
@@ -64,6 +65,14 @@ class Facts:
             return found[0] if found else None
         count = sum(each.count for each in found)
         return Tally(count, min(each.first for each in found), max(each.last for each in found))
+
+    def counts(self) -> dict[str, int]:
+        """How often each event ever happened."""
+        found: Counted[str] = Counted()
+        for each in self._parts:
+            for event, tally in each.events.items():
+                found[event] += tally.count
+        return dict(found)
 
     def window(self, counter: Counter) -> Window | None:
         """The state of a counter; None when nothing ever matched it."""
@@ -118,6 +127,17 @@ class Facts:
                 found[int(hour)] += times
         return dict(found)
 
+    def prediction(self, model: str) -> Mapping[str, Any] | None:
+        """What a model said of them last, and when, if they allow the model's purpose."""
+        number = self._numbers.get(numbered(model))
+        if number is None:
+            return None
+        whole = (each.predictions for each in self._parts if isinstance(each, Fragment))
+        said = _latest(whole, number)
+        if said is None or said["model"] != model:  # another one had that number
+            return None
+        return said if self.allows(said["purpose"]) else None
+
     def also(self, purpose: str) -> Facts:
         """What another purpose may see of this."""
         return self._sight.beside(self._without, purpose) if self._sight else self
@@ -127,6 +147,11 @@ class Facts:
             only = self._parts[0].traits.get(name)
             return only[2] if only else None
         return _latest((each.traits for each in self._parts), name)
+
+
+def numbered(model: str) -> str:
+    """Under what the number of a model is among those of the counters, whose keys are JSON."""
+    return f"model {model}"
 
 
 def _latest(registers: Iterable[Mapping[str, Register]], name: str) -> Any:

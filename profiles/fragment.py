@@ -74,6 +74,7 @@ class Fragment(msgspec.Struct, array_like=True):
     kept: dict[str, keeping.State] = {}
     zones: dict[str, Register] = {}  # the time zone that their devices told last, under ZONE
     hours: dict[str, int] = {}  # how often they did something in each hour of the week, in UTC
+    predictions: dict[str, Register] = {}  # what models say of them, by the models' numbers
 
 
 Part: TypeAlias = Fragment | Stamped
@@ -95,6 +96,7 @@ def counting(kept: Iterable[tuple[int, Counter]]) -> Counting:
 
 
 _HOURS = tuple(map(str, range(168)))  # keys of maps are texts
+PREDICT = "predict"  # the type of facts that say what a model makes of somebody
 ZONE = "timezone"  # where SDKs put its name in the context
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder = msgspec.msgpack.Decoder(Fragment)
@@ -144,6 +146,10 @@ def fold(
     it was.
     """
     at = event.at
+    if event.type == PREDICT:
+        said = event.properties | {"at": at}
+        _set(fragment.predictions, {str(said["number"]): said}, at, event.id)
+        return
     seen = fragment.first_seen, fragment.last_seen
     fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
     fragment.last_seen = max(seen[1], at)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from cdp.events import Instant, SubjectId
 from profiles.facts import Facts
 from profiles.fragment import Fragment, Register, Tally, parts
-from profiles.language.conditions import Condition, Measure, Sequence
+from profiles.language.conditions import Condition, Predicted, Value
 from profiles.language.conditions import Facts as Asked
 from profiles.language.evaluating import Outcome, evaluate
 from profiles.language.measuring import reading
@@ -46,7 +46,18 @@ class Computed(NamedTuple):
 
     key: str
     purpose: str
-    measure: Measure | Sequence
+    measure: Value
+
+
+class Shown(NamedTuple):
+    """Computed traits that have a value, when one could change by itself, and who predicts which.
+
+    `predicted` has the model, its version and the instant of what models say.
+    """
+
+    values: dict[str, Any]
+    until: Instant | None = None
+    predicted: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
 
 class Evaluation(NamedTuple):
@@ -134,17 +145,19 @@ def compute_all(
     facts: Callable[[str], Asked],
     granted: Mapping[str, bool],
     now: Instant,
-) -> tuple[dict[str, Any], Instant | None]:
-    """The computed traits that have a value, and when that could change by itself.
+) -> Shown:
+    """Computed traits; those whose purpose the person has not allowed are not computed.
 
-    Those whose purpose the person has not allowed are not computed. Times are in whole days.
+    Times are in whole days.
     """
     values: dict[str, Any] = {}
+    predicted: dict[str, Any] = {}
     changes: list[Instant] = []
     for trait in computed:
         if not granted.get(trait.purpose, False):
             continue
-        found = reading(trait.measure, facts(trait.purpose))
+        known = facts(trait.purpose)
+        found = reading(trait.measure, known)
         (value,) = found.values(now)
         turn = next(found.turns(now, ()), None)
         if value is not None and trait.measure.kind in TIMED:
@@ -154,10 +167,15 @@ def compute_all(
             values[trait.key] = value
         if turn is not None:
             changes.append(turn)
-    return values, min(changes, default=None)
+        if value is not None and isinstance(trait.measure, Predicted):
+            said = known.prediction(trait.measure.model) or {}
+            predicted[trait.key] = {name: said[name] for name in ("model", "version", "at")}
+    return Shown(values, min(changes, default=None), predicted)
 
 
 def _older(profile: Profile, fragment: Fragment) -> None:
+    if not (fragment.first_seen or fragment.last_seen):
+        return  # only a model spoke of it
     if not (profile.first_seen or profile.last_seen):
         profile.first_seen, profile.last_seen = fragment.first_seen, fragment.last_seen
     profile.first_seen = min(profile.first_seen, fragment.first_seen)

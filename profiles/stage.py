@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
@@ -18,6 +18,7 @@ from profiles.model import (
     Definition,
     Evaluation,
     Profile,
+    Shown,
     compute_all,
     evaluate_all,
     join,
@@ -159,19 +160,26 @@ class Profiles:
         fragments = await self.shelf.open(connection, person.nodes)
         return self._seen(person, fragments, signals)
 
+    async def sights(
+        self, connection: Connection, people: Sequence[Person], signals: Signals
+    ) -> dict[ProfileId, Sight]:
+        """Several people likewise, as far as there is anything of them."""
+        await self._defined(connection)
+        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
+        seen = ((each.id, self._seen(each, fragments, signals)) for each in people)
+        return {profile: sight for profile, sight in seen if sight is not None}
+
     async def computed(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
-    ) -> dict[ProfileId, tuple[dict[str, Any], Instant | None]]:
+    ) -> dict[ProfileId, Shown]:
         """Their computed traits, and when these could change by time alone."""
         traits = (await self._defined(connection)).computed
         if not traits:
             return {}
-        fragments = await self.shelf.open(connection, {n for p in people for n in p.nodes})
-        seen = {each.id: (each, self._seen(each, fragments, signals)) for each in people}
+        granted = {each.id: each.granted for each in people}
         return {
-            profile: compute_all(traits, sight, each.granted, now)
-            for profile, (each, sight) in seen.items()
-            if sight is not None
+            profile: compute_all(traits, sight, granted[profile], now)
+            for profile, sight in (await self.sights(connection, people, signals)).items()
         }
 
     def _seen(
@@ -218,7 +226,7 @@ class Profiles:
         version = await defining.share(connection)
         if version != self._current.version:
             definitions = await defining.definitions(connection)
-            numbers = {each.counter.key: str(each.id) for each in await defining.kept(connection)}
+            numbers = await defining.numbers(connection)
             computed = await defining.computed(connection)
             verdicts = Verdicts(definitions, self._mark)
             self._current = _Current(version, definitions, computed, numbers, verdicts)

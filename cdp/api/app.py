@@ -25,6 +25,7 @@ from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
+from cdp.api.models import Models
 from cdp.api.notices import Notices
 from cdp.api.parts import Parts
 from cdp.api.plans import TrackingPlans
@@ -51,10 +52,12 @@ from consent.schema import DecisionSchema, NoticeSchema, PurposeSchema
 from identity.matching.schema import MatchingSchema
 from identity.schema import RulesSchema, RulingSchema
 from profiles.language.schema import ComputedTraitSchema, PreviewSchema, SegmentSchema
+from profiles.models.schema import ClusterSegmentSchema
 
 FORMS: tuple[type[Form], ...] = (
     SegmentSchema,
     ComputedTraitSchema,
+    ClusterSegmentSchema,
     PreviewSchema,
     DecisionSchema,
     PurposeSchema,
@@ -81,6 +84,7 @@ RESOURCES = (
     Previews,
     Segments,
     ComputedTraits,
+    Models,
     Sizes,
     Notices,
     Contactable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,14 @@ from cdp.api import samples_segments as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
-from cdp.errors import NotFound
+from cdp.errors import Conflict, Invalid, NotFound
 from cdp.forms import load
 from cdp.times import from_datetime, iso
 from profiles import computed, defining
 from profiles.computed import ComputedTrait
 from profiles.language.schema import ComputedTraitSchema
 from profiles.language.text import writing
+from profiles.models import store as models
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class ComputedTraits:
         loaded, _ = load(ComputedTraitSchema(), await pages.read_body(request))
         async with self.parts.changing(request) as connection:
             await refs.known_purpose(connection, loaded["purpose"])
+            await _check(connection, key, loaded["value"])
             await computed.put(connection, key, **loaded)
             found = await _found(connection, key)
         return pages.json(_shown(found))
@@ -98,6 +101,8 @@ class ComputedTraits:
         key = refs.key(request)
         async with self.parts.changing(request) as connection:
             await defined.unused(connection, "computed", key)
+            if await models.find(connection, key) is not None:
+                raise Conflict(f"{key} is what model {key} predicts; delete that")
             if not await computed.delete(connection, key):
                 raise NotFound(f"there is no computed trait {key}")
         return Response(status_code=204)
@@ -118,6 +123,15 @@ class ComputedTraits:
             for each in found
         ]
         return pages.json({"versions": told})
+
+
+async def _check(connection: Connection, key: str, value: Mapping[str, Any]) -> None:
+    """What a model predicts has its key, and there is such a model."""
+    if await models.find(connection, key) is not None and value != {"predicted": key}:
+        raise Conflict(f"{key} is what model {key} predicts; take another key")
+    model = value.get("predicted", key)
+    if "predicted" in value and await models.find(connection, model) is None:
+        raise Invalid(f"value: there is no model {model}", field="value")
 
 
 async def _found(connection: Connection, key: str) -> ComputedTrait:

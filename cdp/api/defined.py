@@ -16,6 +16,8 @@ from profiles.language import referring
 from profiles.language.conditions import purposes
 from profiles.language.parsing import parse
 
+_CALLED = {"segment": "segment", "computed": "computed trait"}
+
 
 async def check(connection: Connection, key: str, where: Mapping[str, Any]) -> None:
     """Invalid if a segment's definition names what there is not, or refers to itself."""
@@ -28,7 +30,8 @@ async def check(connection: Connection, key: str, where: Mapping[str, Any]) -> N
 
 async def unused(connection: Connection, kind: str, key: str) -> None:
     """Conflict, naming them, if segments refer to it or destinations are told of it by name."""
-    users = [f"segment {each}" for each in await defining.referring(connection, kind, key)]
+    found = await defining.referring(connection, kind, key)
+    users = [f"{_CALLED[what]} {each}" for what, each in found]
     if kind == "segment":
         users += [
             f"destination {each.destination.key}"

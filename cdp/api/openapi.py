@@ -18,6 +18,15 @@ from cdp.plans.schema import MAX_EVENTS, MAX_NAME, Events
 from profiles.language.filters import MAX_FILTERS, Filter, Numeric, PropertyFilter, Scalar
 from profiles.language.schema import LEAVES, MAX_LIST, MEASURED, Condition, Measured
 from profiles.language.steps import Lacking, Step, StepOrLacking
+from profiles.models.schema import (
+    AUTO,
+    KINDS,
+    MAX_CLUSTERS,
+    MAX_FEATURES,
+    Features,
+    Number,
+    Sessions,
+)
 
 _CODES = {
     400: "The request is not understood; `detail` names the field and the fix",
@@ -141,6 +150,7 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_own)  # type: ignore[no-untyped-call]
     shown: list[type[Form]] = [*forms, *LEAVES.values(), *MEASURED.values()]
+    shown += [*KINDS.values(), Sessions]
     for form in (*shown, PropertyFilter, Step, Lacking):
         if _name(form) not in spec.components.schemas:
             spec.components.schema(_name(form), schema=form)
@@ -148,6 +158,7 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     for name, needed in _COMPARED.items():
         schemas[name]["minProperties"] = needed + 1  # at least one of them is a comparison
     schemas["Condition"] = _tree("Condition", MAX_LIST, LEAVES.values())
+    schemas["Model"] = {"anyOf": [_ref(_name(each)) for each in KINDS.values()]}
     schemas["Filter"] = _tree("Filter", MAX_FILTERS, [PropertyFilter])
     return schemas
 
@@ -198,9 +209,20 @@ def _name(schema: Any) -> str:
     return found.__name__
 
 
+_MEASURED = {"anyOf": [*(_ref(_name(each)) for each in MEASURED.values()), _TEXT]}
+_FEATURE = {"anyOf": [_ref("EventMeasure"), _ref("SequenceMeasure"), _ref("Sessions"), _TEXT]}
+_FEATURES = {
+    "type": "object",
+    "maxProperties": MAX_FEATURES,
+    "propertyNames": {"minLength": 1, "maxLength": 64},
+    "additionalProperties": _FEATURE,
+}
+_NUMBER = {"anyOf": [{"const": AUTO}, {"type": "integer", "minimum": 2, "maximum": MAX_CLUSTERS}]}
 _OWN: dict[type, dict[str, Any]] = {
     Condition: {"anyOf": [_ref("Condition"), _TEXT]},
-    Measured: {"anyOf": [*(_ref(_name(each)) for each in MEASURED.values()), _TEXT]},
+    Measured: _MEASURED,
+    Features: _FEATURES,
+    Number: _NUMBER,
     Filter: _ref("Filter"),
     StepOrLacking: {"anyOf": [_ref("Step"), _ref("Lacking")]},
     Events: {

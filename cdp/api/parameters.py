@@ -57,6 +57,14 @@ _TRIAL = {
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
+_CLUSTER = {
+    "name": "cluster",
+    "in": "path",
+    "required": True,
+    "description": "the id of a cluster of the last fit",
+    "schema": {"type": "string", "pattern": "^c[1-9][0-9]{0,8}$"},
+    "example": "c1",
+}
 # by the name of what a path names
 NAMED: dict[str, list[dict[str, Any]]] = {
     "ref": [_REF],
@@ -65,6 +73,7 @@ NAMED: dict[str, list[dict[str, Any]]] = {
     "trial": [_TRIAL],
     "request": [_TRIAL | {"name": "request"}],
     "identifier": [_REF | {"description": "`namespace:value`", "schema": _IDENTIFIER}],
+    "cluster": [_KEY, _CLUSTER],
     "membership": [_REF, _KEY],
     "": [],
 }

@@ -21,6 +21,7 @@ PROFILE: dict[str, Any] = {
     ),
     "traits": Names({"country": Free("DE"), "email": "ada@example.com"}),
     "computed": Names({"lifetime_value": Free(51.2)}),
+    "predicted": Perhaps(Names({"tribe": {"model": "tribe", "version": 1, "at": AT}})),
     "groups": Names({"g-1": Names({"name": Free("Analytical Engines")})}),
     "segments": ["buyers"],
     "consent": Names({purpose.key: "granted" for purpose in DEFAULT_PURPOSES}),

@@ -30,6 +30,7 @@ from cdp.log.writing import Fact, all_sealed, fact_of
 from cdp.suppression.listed import Suppressed
 from consent.model import is_about_consent
 from identity.identifiers import INFER, TOLD, ruling
+from profiles.fragment import PREDICT
 
 BATCH = 1000
 
@@ -46,7 +47,7 @@ class Tally:
     left_out: int = 0  # of people whose events may not be stored here
     suppressed: int = 0  # that name somebody suppressed here
     erased: int = 0  # received before their person was erased here
-    guesses: int = 0  # matching's own, which is done anew here
+    guesses: int = 0  # of matching and of models, which are done anew here
 
 
 class Ours(NamedTuple):
@@ -159,7 +160,7 @@ class Joining:
                 self.tally.destroyed += 1
                 return None
             raise Damaged(f"{file.path}: an event does not open ({file.told})") from None
-        if event.type == INFER:
+        if event.type in {INFER, PREDICT}:
             self.tally.guesses += 1
             return None
         source, ours = self._sources[event.source], self.ours.keyring.vault

@@ -40,6 +40,8 @@ WHOLE = (
     "keyset",
     "link_revocations",
     "matching",
+    "model_fits",
+    "models",
     "memberships",  # who was let in when was decided live
     "parked",
     "privacy_archives",
@@ -64,6 +66,7 @@ WHOLE = (
     "heads",
     "match_queue",
     "outbox",
+    "score_queue",
 )
 
 # Not in a backup: a replay makes the projections, the scheduler and a relay the rest.

@@ -125,7 +125,7 @@ def import_log(
         f"{tally.read:,} events read, {tally.new:,} of them new here, {rate:,.0f}/s; left out: "
         f"{tally.destroyed:,} whose key is destroyed, {tally.erased:,} of people erased here, "
         f"{tally.left_out:,} that may not be stored here, {tally.suppressed:,} that name somebody "
-        f"suppressed, {tally.guesses:,} of matching."
+        f"suppressed, {tally.guesses:,} of matching or models."
     )
 
 

@@ -14,7 +14,7 @@ from cdp.evidence import store as evidence
 from cdp.evidence.asof import AsOf
 from cdp.log import store as log_store
 from cdp.past import store
-from cdp.people import Computed, People, shown, view
+from cdp.people import People, shown, view
 from cdp.times import iso
 from consent.model import denied, expired
 from consent.standing import granted
@@ -24,7 +24,7 @@ from identity.rules import Rules
 from profiles import defining
 from profiles.facts import Sight, Somebody
 from profiles.fragment import Fragment, empty, fold, parts
-from profiles.model import compute_all, evaluate_all, join
+from profiles.model import Shown, compute_all, evaluate_all, join
 
 
 class Then(NamedTuple):
@@ -119,9 +119,9 @@ class Past:
         fragments: dict[SubjectId, Fragment],
         somebody: Somebody,
         at: Instant,
-    ) -> tuple[list[str], Computed]:
+    ) -> tuple[list[str], Shown]:
         """Segments and computed traits, by today's definitions."""
-        numbers = {each.counter.key: str(each.id) for each in await defining.kept(connection)}
+        numbers = await defining.numbers(connection)
         signals = await consent_stage.signals(connection)
         sight = Sight(list(fragments.values()), numbers, signals, somebody)
         definitions = await defining.definitions(connection)

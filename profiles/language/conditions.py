@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -59,6 +59,9 @@ class Facts(Protocol):
 
     def zone(self) -> str:
         """The name of the time zone they live in, `Europe/Berlin`; empty if it is not known."""
+
+    def prediction(self, model: str) -> Mapping[str, Any] | None:
+        """What a model said last: value, version and at; None where nothing that may be seen."""
 
     def also(self, purpose: str) -> Facts:
         """What another purpose may see of this."""
@@ -137,10 +140,21 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a model says of them."""
+
+    model: str
+    kind: str = "predicted"
+
+
+Value: TypeAlias = Measure | Sequence | Predicted  # what a computed trait may be
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What events amount to satisfies every test; None: of a trait that is not there yet."""
 
-    measure: Measure | Sequence | None
+    measure: Value | None
     tests: tuple[Test, ...]
 
 
@@ -190,7 +204,7 @@ def counters(condition: Condition) -> Iterator[Counter]:
             yield from asked(each.measure)
 
 
-def asked(measure: Measure | Sequence | None) -> Iterator[Counter]:
+def asked(measure: Value | None) -> Iterator[Counter]:
     """Everything a measure needs kept."""
     match measure:
         case Measure(counter=Counter() as counter):

@@ -19,9 +19,9 @@ from profiles.language.conditions import (
     Not,
     Seen,
     Trait,
+    Value,
     asked,
 )
-from profiles.language.conditions import Sequence as Ordered
 from profiles.language.counters import Counter, matches
 from profiles.language.evaluating import evaluate
 from profiles.language.measuring import reading
@@ -112,7 +112,7 @@ class _Explaining(NamedTuple):
                 return self._measured(measure, facts)
         return None, ()
 
-    def _measured(self, measure: Measure | Ordered, facts: Facts) -> tuple[Any, Sequence[Deed]]:
+    def _measured(self, measure: Value, facts: Facts) -> tuple[Any, Sequence[Deed]]:
         values = reading(measure, facts).values(self.now)
         if isinstance(measure, Measure):
             matching = self._matching(measure.event, measure.counter)

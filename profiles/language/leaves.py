@@ -193,6 +193,14 @@ class EventMeasure(_Event):
         }
 
 
+class PredictedMeasure(Form):
+    """What a model says of a person."""
+
+    predicted = fields.String(
+        required=True, validate=_KEY, metadata={"description": "the key of a model"}
+    )
+
+
 class SeenCondition(Form):
     """They did the first or the last of all they did within a time."""
 

@@ -11,7 +11,7 @@ import msgspec
 from cdp.events import Instant
 from profiles.language import spans
 from profiles.language.comparing import Test
-from profiles.language.conditions import Facts, Measure
+from profiles.language.conditions import Facts, Measure, Predicted, Value
 from profiles.language.conditions import Sequence as Ordered
 from profiles.language.counters import Counter
 from profiles.language.keeping import MILLION, Entry, plain
@@ -32,11 +32,12 @@ class Reading(Protocol):
         """Whether it could be more by time alone."""
 
 
-def reading(measure: Measure | Ordered | None, facts: Facts) -> Reading:
+def reading(measure: Value | None, facts: Facts) -> Reading:
     """Of what these facts have."""
     match measure:
-        case None:
-            return _Steady((None,))
+        case None | Predicted():
+            said = facts.prediction(measure.model) if measure else None
+            return _Steady((said["value"] if said else None,))
         case Ordered():
             if any(facts.kept(step.counter) is None for step in measure.steps):
                 return _NEVER

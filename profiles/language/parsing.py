@@ -21,9 +21,11 @@ from profiles.language.conditions import (
     Measure,
     Measured,
     Not,
+    Predicted,
     Seen,
     Step,
     Trait,
+    Value,
 )
 from profiles.language.conditions import Sequence as Ordered
 from profiles.language.counters import Counter, Filter, Filters, Keep
@@ -56,10 +58,12 @@ def parse(where: Mapping[str, Any], known: Known = NOTHING) -> Condition:
     return next(made(where, known) for kind, made in _KINDS.items() if kind in where)
 
 
-def measure(value: Mapping[str, Any]) -> Measure | Ordered:
+def measure(value: Mapping[str, Any]) -> Value:
     """What a validated definition measures."""
     if "sequence" in value:
         return _sequence(value)
+    if "predicted" in value:
+        return Predicted(value["predicted"])
     kind = next((each for each in MEASURES if each in value), "count")
     span, filters, same = _span(value), value.get("where", []), value.get("same", "")
     of = same or value.get(kind, {}).get("of", "")

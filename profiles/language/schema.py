@@ -15,6 +15,7 @@ from profiles.language.leaves import (
     EventCondition,
     EventMeasure,
     IdentifierCondition,
+    PredictedMeasure,
     SeenCondition,
     SegmentCondition,
     TraitCondition,
@@ -53,7 +54,7 @@ LEAVES = {
     "seen": SeenCondition,
     "consent": ConsentCondition,
 }
-MEASURED = {"event": EventMeasure, "sequence": SequenceMeasure}
+MEASURED = {"event": EventMeasure, "sequence": SequenceMeasure, "predicted": PredictedMeasure}
 _KINDS = ("all", "any", "not", *LEAVES)
 
 
@@ -134,7 +135,9 @@ class Measured(fields.Field[Any]):
             value = _understood(reading.value, value)
         kinds = [each for each in MEASURED if isinstance(value, dict) and each in value]
         if len(kinds) != 1:
-            raise ValidationError("Must be an object with event or sequence, or a line of text.")
+            raise ValidationError(
+                "Must be an object with event, sequence or predicted, or a line of text."
+            )
         loaded: dict[str, Any] = MEASURED[kinds[0]]().load(value)
         return {kinds[0]: loaded[kinds[0]]} | loaded
 

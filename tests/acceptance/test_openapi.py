@@ -62,6 +62,10 @@ EXPECTED = {
     "is not an ISO 8601": "which texts are dates is more than a pattern can tell",
     "there is no segment": "which segments there are is in the database",
     "there is no computed trait": "likewise",
+    "there is no model": "likewise",
+    "Is the name of a ready-made feature": "what an object's names may be is more than its schema",
+    "Cannot be what another model predicts": "which texts are which measure is more than a pattern",
+    "Name one, or let some of ready": "that one of two fields is not empty is more than a schema",
     "cannot refer to itself": "likewise",
     "Filters may nest": "a schema of a tree has no depth",
     ": expected ": "a condition as text is in a language of its own",
@@ -91,7 +95,7 @@ def configured(keys: dict[str, str]) -> SchemathesisConfig:
             "operations": [
                 # Of a tree the coverage phase tries ten thousand combinations; some will do.
                 {
-                    "include-path-regex": f"^{API}/(segments|traits)/",
+                    "include-path-regex": f"^{API}/(segments|traits|models)/",
                     "include-method": ["PUT", "POST"],
                     "headers": as_operator,
                     "phases": {"coverage": {"enabled": False}},
@@ -108,7 +112,9 @@ async def story(api: Api) -> None:
     orders = {"event": "Order Completed", "where": [{"property": "revenue", "gt": 50}]}
     await api.put("/segments/buyers", {"name": "Buyers", "where": orders})
     worth = {"event": "Order Completed", "sum": {"of": "revenue"}}
-    await api.put("/traits/buyers", {"name": "Worth", "value": worth})
+    await api.put("/traits/worth", {"name": "Worth", "value": worth})
+    model = {"kind": "clusters", "name": "Kinds", "features": {"worth": worth}}
+    await api.put("/models/buyers", model)  # and the trait of that name
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
     await api.put("/destinations/buyers", hook)
     purpose = {"name": "B", "by_default": "denied", "signals": ["b"], "channels": ["c"]}

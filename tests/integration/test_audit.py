@@ -73,6 +73,7 @@ CONTENT: dict[str, Any] = {
     "PUT /api/v1/segments/{key}": SEGMENT,
     "POST /api/v1/segments/preview": {"where": {"event": "Order Completed"}},
     "PUT /api/v1/traits/{key}": {"name": "Orders", "value": "count('Order Completed')"},
+    "PUT /api/v1/models/{key}": {"kind": "clusters", "name": "Kinds"},
     "PUT /api/v1/identity/rules": {},
     "POST /api/v1/identity/rules/dry-run": {},
     "PUT /api/v1/identity/matching": {},

@@ -25,6 +25,7 @@ ROW = re.compile(r"^\| `(GET|PUT|POST|DELETE) (/[^`]*)` \| `([a-z:]+)` \|$", re.
 OPEN_ROW = re.compile(r"^\| `(/preferences/[^`]*)` \| ([A-Z, ]+) \| `([a-z]+)` \|$", re.MULTILINE)
 SOMEBODY = {"ref": "user_id:nobody", "key": "nothing", "trial": "0" * 32, "request": "0" * 32}
 SOMEBODY["source"] = "1"
+SOMEBODY["cluster"] = "c1"
 
 
 class Guarded(NamedTuple):

@@ -35,6 +35,7 @@ HASHED = (
     ("identity_history", "profile"),
     ("match_keys", "id"),
     ("match_queue", "profile"),
+    ("score_queue", "profile"),
 )
 
 

@@ -24,6 +24,7 @@ from tests.support.driver import Driver
 from tests.support.instances import Instance, api_on
 from tests.support.receiver import Receiver, receiving
 from tests.support.stores import Stores
+from tests.support.tribes import TRIBES, of, open_shop
 
 OTHER_KEY = "cd" * 32
 
@@ -128,6 +129,17 @@ async def test_one_person_in_both(api: Api, running: Running, other: Other) -> N
     assert ada["traits"] == {"email": "ada@example.com", "city": "Rome"}
     assert ada["events"] == {"E": 1}
     assert sorted(ada["identifiers"]["anonymous_id"]) == ["b", "c"]  # type: ignore[index]
+
+
+async def test_what_its_models_said_is_left_out(api: Api, running: Running, other: Other) -> None:
+    await open_shop(other.api)
+    assert await of(other.api, "b1") is not None
+    other.back_up()
+    assert (await take_in(api, running, other)).guesses == 60
+    await api.put("/models/tribes", TRIBES)
+    await api.settle()
+    told = await api.get("/profiles/user_id:b1/timeline?event=predict")
+    assert len(told["timeline"]) == 1  # type: ignore[arg-type]
 
 
 async def test_sources_keep_their_keys(api: Api, running: Running, other: Other) -> None:

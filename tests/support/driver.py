@@ -48,5 +48,7 @@ class Driver:
             busy |= await self.jobs.matching.step()
             busy |= await self.jobs.chaining.step()
             busy |= await self.jobs.privacy.step()
+            busy |= await self.jobs.learning.step()
+            busy |= await self.jobs.scoring.step()
             for stage in self.stages:
                 busy |= bool(await self.step(stage, limit))

@@ -52,6 +52,10 @@ async def live(api: Api) -> dict[str, Any]:
     assert (await api.send("/v1/track", {"userId": "gone", "event": "going"})).is_success
     await api.settle()
     await ask(api, "erase", "user_id:gone", reference="ticket 7")  # which nobody can be told of
+    page = {"type": "page", "context": ALLOWS}
+    pages = [page | {"userId": f"p{n}"} for n in range(60) for _ in range(n % 4 + 1)]
+    assert (await api.send("/v1/batch", {"batch": pages})).is_success
+    await api.put("/models/kinds", {"kind": "clusters", "name": "Kinds"})
     await api.put("/identity/matching", {})
     alone = {"namespaces": {"email": {"links": False}}}
     tried = (await api.call("POST", "/identity/rules/dry-run", json=alone)).json()["id"]
@@ -74,6 +78,8 @@ async def live(api: Api) -> dict[str, Any]:
 
 async def must_work(api: Api, before: dict[str, Any]) -> None:
     """All of it opens; people are called what they were called; signatures hold."""
+    model: Any = await api.get("/models/kinds")
+    assert model["fit"]["report"]["clusters"]
     profile = await api.get(f"/profiles/{ADA}")
     assert profile["profile_id"] == before["profile"]["profile_id"]
     assert profile["traits"] == before["profile"]["traits"]

@@ -281,7 +281,7 @@ def test_a_computed_trait_is_what_the_words_say_until_it_says(
     life = life_of(did, None, "Europe/Berlin" if did else "")
     now = max((each.at for each in life.did), default=BASE) + shuffler.choice([0, M, 3000 * M])
     sight = sight_of(life, list(asked(trait.measure)), shuffler, now)
-    found, until = compute_all([trait], sight, ALLOWED, now)
+    found, until, _ = compute_all([trait], sight, ALLOWED, now)
 
     def slowly(then: int) -> dict[str, Any]:
         (amount,) = amounts(loaded["value"], life, then)
@@ -293,4 +293,4 @@ def test_a_computed_trait_is_what_the_words_say_until_it_says(
     for later in shuffler.sample(instants(value, life), 12):
         if now < later and (until is None or later < until):
             assert slowly(later) == found
-    assert compute_all([trait], sight, {}, now) == ({}, None)
+    assert compute_all([trait], sight, {}, now) == ({}, None, {})

@@ -16,6 +16,7 @@ start: any_of
     | _FIRST_SEEN _WITHIN DURATION -> first_seen
     | _LAST_SEEN _WITHIN DURATION -> last_seen
     | value [tests] -> measured
+?defined: value | _PREDICTED "." name -> predicted
 value: COUNT "(" STRING [filters] args ")" -> counted
     | VALUE "(" name _OF STRING [filters] args ")" -> valued
     | _SEQUENCE "(" step (_THEN step)+ args ")" -> sequence
@@ -57,6 +58,7 @@ _COMPUTED: /computed\b/i
 _IDENTIFIER: /identifier\b/i
 _SEGMENT: /segment\b/i
 _CONSENT: /consent\b/i
+_PREDICTED: /predicted\b/i
 _FIRST_SEEN: /first_seen\b/i
 _LAST_SEEN: /last_seen\b/i
 _SEQUENCE: /sequence\b/i

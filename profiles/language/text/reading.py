@@ -31,8 +31,8 @@ def tree(text: str) -> dict[str, Any]:
 
 def value(text: str) -> dict[str, Any]:
     """Likewise what a text measures: `sum(revenue of 'Order Completed', 90d)`."""
-    kind, found = _read(text, "value")
-    return found if kind in found or "sequence" in found else {**found, kind: {}}
+    kind, found = _read(text, "defined")
+    return found if not {kind, "sequence"}.isdisjoint(found) else {**found, kind: {}}
 
 
 def _read(text: str, start: str) -> Any:
@@ -46,7 +46,7 @@ def _read(text: str, start: str) -> Any:
 
 @cache
 def _parser() -> Lark:
-    starts = ["start", "value"]
+    starts = ["start", "defined"]
     reader = _Reader()
     return Lark(GRAMMAR, parser="lalr", start=starts, transformer=reader, maybe_placeholders=True)
 
@@ -101,6 +101,9 @@ class _Reader(Transformer[Token, Any]):
         name, filters, args = event
         measure = str(kind).lower()
         return measure, {"event": _text(name), **_where(filters), measure: {"of": of}, **args}
+
+    def predicted(self, model: str) -> Any:
+        return "predicted", {"predicted": model}
 
     def sequence(self, *steps: Any) -> Any:
         return "count", {"sequence": list(steps[:-1]), **steps[-1]}

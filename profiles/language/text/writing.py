@@ -27,6 +27,8 @@ def value_text(value: Mapping[str, Any]) -> str:
     """What a computed trait measures, checked, as one line."""
     if "sequence" in value:
         return _measure("count", value)
+    if "predicted" in value:
+        return f"predicted.{name(value['predicted'])}"
     kind = next((each for each in MEASURES if each in value), "count")
     return _measure(kind, value)
 

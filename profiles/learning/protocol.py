@@ -1,0 +1,80 @@
+"""What a kind of model is: a function that learns, and one that says what it makes of people.
+
+Learning may use scikit-learn and runs in a process of its own that ends; saying uses numpy alone,
+by parameters that are plain JSON. A kind is two modules, named here and imported when needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+import msgspec
+
+from profiles.learning.features import Observation
+
+
+class Lesson(msgspec.Struct):
+    """What is learned from: observations, and what was learned the last time, if anything was.
+
+    `truth` is what is to be predicted, one value for each observation, where a kind predicts.
+    """
+
+    kind: str
+    definition: dict[str, Any]
+    observations: list[Observation]
+    before: dict[str, Any] | None = None
+    truth: list[Any] = []
+
+
+class Fitted(msgspec.Struct):
+    """What was learned: parameters to go by, and a report for people, both plain JSON."""
+
+    parameters: dict[str, Any]
+    report: dict[str, Any]
+
+
+class Unlearnable(Exception):
+    """Nothing can be learned from this; says why, and what would help."""
+
+
+class Learning(Protocol):
+    """The module of a kind that learns."""
+
+    def fit(self, lesson: Lesson) -> Fitted:
+        """Learn; Unlearnable if that makes no sense."""
+
+
+class Saying(Protocol):
+    """The module of a kind that says what a model makes of people."""
+
+    def score(
+        self, parameters: Mapping[str, Any], observations: Sequence[Observation]
+    ) -> list[Any]:
+        """A JSON value for each; None where there is nothing to say."""
+
+
+class Kind(NamedTuple):
+    """Where a kind's two functions are."""
+
+    learns: str
+    says: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "clusters": Kind("profiles.learning.clusters", "profiles.learning.assigning"),
+}
+
+
+def fit(lesson: Lesson) -> Fitted:
+    """Learn what a lesson's kind does."""
+    return cast("Learning", importlib.import_module(KINDS[lesson.kind].learns)).fit(lesson)
+
+
+def score(
+    kind: str, parameters: Mapping[str, Any], observations: Sequence[Observation]
+) -> list[Any]:
+    """What a model of this kind says of each of them."""
+    said = cast("Saying", importlib.import_module(KINDS[kind].says))
+    return said.score(parameters, observations)
