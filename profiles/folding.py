@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from cdp.events import Event, Identifier, SubjectId
 from profiles import fragment
 from profiles.fragment import Counting, Fragment
-from profiles.language.conditions import Aspect
+from profiles.language.aspects import Aspect
 
 
 class Folding:

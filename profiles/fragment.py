@@ -18,7 +18,7 @@ import msgspec
 from cdp.events import Event, Identifier, Instant, SubjectId, event_name
 from profiles import sightings
 from profiles.language import keeping, spans
-from profiles.language.conditions import Aspect
+from profiles.language.aspects import Aspect
 from profiles.language.counters import Counter, matches
 
 # (at, event id, value)
@@ -149,7 +149,7 @@ def fold(
     if event.type == PREDICT:
         said = event.properties | {"at": at}
         _set(fragment.predictions, {str(said["number"]): said}, at, event.id)
-        return
+        return [("prediction", said["model"])]
     seen = fragment.first_seen, fragment.last_seen
     fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
     fragment.last_seen = max(seen[1], at)
@@ -161,8 +161,8 @@ def fold(
             changed.append(("identifier", namespace))
         known[value] = min(known.get(value, at), at)
     if event.type == "identify":
-        for said in (event.context.get("traits"), event.traits):
-            changed += (("trait", name) for name in _set(part.traits, said, at, event.id))
+        for told in (event.context.get("traits"), event.traits):
+            changed += (("trait", name) for name in _set(part.traits, told, at, event.id))
     elif event.type == "group" and event.group_id:
         _set(fragment.groups.setdefault(event.group_id, {}), event.traits, at, event.id)
     name = event_name(event)

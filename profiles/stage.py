@@ -12,7 +12,7 @@ from profiles import defining, store
 from profiles.facts import Sight, Somebody
 from profiles.folding import Folding
 from profiles.fragment import Counting, Fragment
-from profiles.language.conditions import Aspect
+from profiles.language.aspects import Aspect
 from profiles.model import (
     Computed,
     Definition,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cdp.events import Instant, ProfileId
 from profiles.facts import Sight
-from profiles.language.conditions import Aspect, aspects
+from profiles.language.aspects import Aspect, aspects
 from profiles.model import Definition, Evaluation, verdicts
 
 FEW = 16  # definitions that are evaluated sooner than looked up what was found before

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from cdp.events import Instant
 from profiles.language.comparing import Test
 from profiles.language.counters import Counter
-from profiles.language.spans import Calendar, Span
+from profiles.language.spans import Span
 
 Which: TypeAlias = Literal["first", "last"]
-# What can change of somebody: ("event", its name), ("trait", its name), ("identifier", namespace),
-# where they live, or the first or the last of all they did.
-Aspect: TypeAlias = tuple[Literal["event", "trait", "identifier", "zone", "first", "last"], str]
-LIVING: Final[tuple[Aspect, ...]] = (("zone", ""), ("trait", "timezone"))
 
 
 class Counted(Protocol):
@@ -215,28 +211,6 @@ def asked(measure: Value | None) -> Iterator[Counter]:
                 yield from step.without
             if lacking is not None:
                 yield lacking
-
-
-def aspects(condition: Condition) -> Iterator[Aspect]:
-    """What its truth rests on, but for the time and for what they allow."""
-    for each in inlined(condition):
-        match each:
-            case Trait(name):
-                yield from (("trait", name), ("trait", name.partition(".")[0]))
-            case Identified(namespace):
-                yield "identifier", namespace
-            case Seen(which):
-                yield which, ""
-            case Count(event):
-                yield "event", event
-            case Measured(Measure() as measure):
-                yield "event", measure.event
-                if measure.kind == "days" or isinstance(measure.span, Calendar):
-                    yield from LIVING
-            case Measured(Sequence() as sequence):
-                yield from (("event", counter.event) for counter in asked(sequence))
-                if isinstance(sequence.span, Calendar):
-                    yield from LIVING
 
 
 def purposes(condition: Condition) -> Iterator[str]:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from cdp.events import SCHEMA, Event, Identifier
 from profiles import fragment, verdicts
-from profiles.facts import Sight, Somebody
+from profiles.facts import Sight, Somebody, numbered
 from profiles.fragment import Counting, Fragment
-from profiles.language.conditions import Aspect, counters
+from profiles.language.aspects import Aspect
+from profiles.language.conditions import counters
 from profiles.language.parsing import parse
 from profiles.model import Definition, evaluate_all
 from profiles.verdicts import Case, Verdicts
@@ -21,6 +22,7 @@ from tests.unit.test_language import BASE, KNOWN, M, trees
 
 MARK = "{0[0]} {0[1]}".format
 THEIR = b"p" * 16
+MODELLED = KNOWN._replace(computed={**KNOWN.computed, "tribe": {"predicted": "tribes"}})
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("track"), st.sampled_from(["a", "b", "c"]), st.integers(0, 2)),
@@ -60,6 +62,10 @@ def event_of(number: int, step: tuple[Any, ...], now: int) -> Event | None:
             about = {"context": {"timezone": zone}}
         case ("email", _):
             pass
+        case ("predict", value):
+            about = {"model": "tribes", "number": 3, "version": 1, "purpose": "all", "value": value}
+            about = {"properties": about}
+            return Event(SCHEMA, "predict", bytes(16), 1, "", now, now, **about)
         case _:
             return None
     return Event(SCHEMA, "identify", number.to_bytes(7) + bytes(9), 1, "", now, now, **about)
@@ -69,7 +75,7 @@ class Person:
     """Somebody whose fragment grows, judged anew after every step."""
 
     def __init__(self, wheres: list[dict[str, Any]]) -> None:
-        conditions = [parse(where, KNOWN) for where in wheres]
+        conditions = [parse(where, MODELLED) for where in wheres]
         self.definitions = [
             Definition(n + 5, f"s{n}", ("all", "email")[n % 2], each)
             for n, each in enumerate(conditions)
@@ -79,6 +85,7 @@ class Person:
         needed |= dict.fromkeys(counter for each in inner for counter in counters(each))
         self.kept: Counting = fragment.counting(list(enumerate(needed)))
         self.numbers = {counter.key: str(number) for number, counter in enumerate(needed)}
+        self.numbers[numbered("tribes")] = "3"
         self.fragment: Fragment = fragment.empty()
         self.granted = {"all": True, "email": True, "push": False}
         self.inside: set[int] = set()
@@ -142,6 +149,7 @@ TODAY = {"event": "a", "count": {"gte": 2}, "during": "today"}
         (TODAY, EVENING, ("moved", "Asia/Tokyo")),
         (TWO_DAYS, EVENING, ("identify", "timezone", "Asia/Tokyo")),
         (TODAY, EVENING, ("identify", "timezone", "Asia/Tokyo")),
+        ({"computed": "tribe", "eq": "c1"}, ONCE, ("predict", "c1")),
         ({"segment": "busy"}, EVENING, ("allowed", "push")),
         ({"consent": "push"}, ONCE, ("allowed", "push")),
     ],
