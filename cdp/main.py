@@ -219,7 +219,7 @@ def jobs(core: Core) -> Jobs:
         chaining=chaining,
         expiring=expiring,
         privacy=privacy,
-        learning=Learning(core.database, core.people),
+        learning=Learning(core.database, core.partitions, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
     )
 

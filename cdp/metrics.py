@@ -82,6 +82,9 @@ attempt_seconds = _histogram("delivery_seconds", "How long a destination took to
 job_seconds = _histogram("job_seconds", "How long a job took", _JOB, "job")
 job_failures = _counter("job_failures", "Jobs that did not come to their end", "job")
 expired = _counter("expired", "Events taken out of the log because they were too old")
+model_fits = _counter("model_fits", "Times a model was to be fitted", "model", "outcome")
+model_auc = _gauge("model_auc", "AUC of a propensity on what came out last", "model")
+model_auc_drop = _gauge("model_auc_drop", "Share of the AUC at the fit that is lost", "model")
 leader = _gauge("leader", "1 while this process is the one that leads", "role")
 
 relay_published = _counter("relay_published", "Records put on Kafka", "topic")
@@ -95,6 +98,7 @@ for _topic in TOPICS:
 for _outcome in OUTCOMES:
     collected.labels(_outcome)
 
+_MODELS = (model_fits, model_auc, model_auc_drop)
 _COMMITS = (commit_entries, commit_seconds, commit_retries, pending, spilled, spill_bytes)
 _QUALITY = (violating, late, duplicates)
 _API = (requests, request_seconds, collected, over_rate, rates_shared, *_QUALITY, *_COMMITS)
@@ -103,7 +107,7 @@ _WORKER = (*_CHUNKS, partitions, in_flight, attempts, attempt_seconds)
 OF_PROCESS: Final[dict[str, tuple[Collector, ...]]] = {
     "api": _API,
     "worker": _WORKER,
-    "scheduler": (job_seconds, job_failures, expired, leader),
+    "scheduler": (job_seconds, job_failures, expired, leader, *_MODELS),
     "relay": (relay_published, relay_lag, relay_failures, leader),
 }
 

@@ -18,12 +18,15 @@ from cdp.plans.schema import MAX_EVENTS, MAX_NAME, Events
 from profiles.language.filters import MAX_FILTERS, Filter, Numeric, PropertyFilter, Scalar
 from profiles.language.schema import LEAVES, MAX_LIST, MEASURED, Condition, Measured
 from profiles.language.steps import Lacking, Step, StepOrLacking
+from profiles.learning.hindsight import LAPSE
 from profiles.models.schema import (
     AUTO,
     KINDS,
     MAX_CLUSTERS,
     MAX_FEATURES,
     Features,
+    Goal,
+    GoalEvent,
     Number,
     Sessions,
 )
@@ -150,7 +153,7 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_own)  # type: ignore[no-untyped-call]
     shown: list[type[Form]] = [*forms, *LEAVES.values(), *MEASURED.values()]
-    shown += [*KINDS.values(), Sessions]
+    shown += [*KINDS.values(), GoalEvent, Sessions]
     for form in (*shown, PropertyFilter, Step, Lacking):
         if _name(form) not in spec.components.schemas:
             spec.components.schema(_name(form), schema=form)
@@ -217,12 +220,14 @@ _FEATURES = {
     "propertyNames": {"minLength": 1, "maxLength": 64},
     "additionalProperties": _FEATURE,
 }
+_GOAL = {"anyOf": [{"const": LAPSE}, _ref("GoalEvent")]}
 _NUMBER = {"anyOf": [{"const": AUTO}, {"type": "integer", "minimum": 2, "maximum": MAX_CLUSTERS}]}
 _OWN: dict[type, dict[str, Any]] = {
     Condition: {"anyOf": [_ref("Condition"), _TEXT]},
     Measured: _MEASURED,
     Features: _FEATURES,
     Number: _NUMBER,
+    Goal: _GOAL,
     Filter: _ref("Filter"),
     StepOrLacking: {"anyOf": [_ref("Step"), _ref("Lacking")]},
     Events: {

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cdp import times
-from cdp.api import openapi, pages, refs, samples_history, samples_segments
+from cdp.api import openapi, pages, refs, samples_history, samples_models, samples_segments
 from cdp.api.history import History
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -19,10 +19,12 @@ from cdp.db import Connection
 from cdp.errors import Invalid, NotFound
 from cdp.events import ProfileId
 from cdp.explaining import Explaining, Reasons
+from cdp.modelling import telling
 from identity.rulebook import RuleBook
 from profiles import segments
 from profiles.language.explaining import Explanation, because, missing
-from profiles.language.text import telling
+from profiles.language.text import telling as words
+from profiles.models import store as models
 from profiles.segments import Segment
 
 
@@ -43,6 +45,16 @@ class Profiles:
             openapi.read(
                 "Why a person is in a segment or not, and until when",
                 samples_segments.EXPLANATION,
+                named="membership",
+            ),
+        )
+        routes.get(
+            "/{ref:path}/models/{key}/explain",
+            self.explain_model,
+            "profiles:read",
+            openapi.read(
+                "What a model says of a person now, and what that rests on",
+                samples_models.EXPLAINED,
                 named="membership",
             ),
         )
@@ -84,6 +96,25 @@ class Profiles:
             raise NotFound(f"nobody has been seen as {ref}")
         return pages.json(_explained(profile, segment, found))
 
+    async def explain_model(self, request: Request) -> Response:
+        """By what is known of them at this moment; the profile has what was said last."""
+        key, parts = refs.key(request), self.parts
+        async with parts.database.transaction() as connection:
+            ref = request.path_params["ref"]
+            profile = await refs.profile_of(connection, ref, parts.vault.subject)
+            model = await models.find(connection, key)
+            if model is None:
+                raise NotFound(f"there is no model {key}")
+            told = await telling.told(connection, parts.people, model, profile)
+        found = {
+            "profile_id": str(uuid.UUID(bytes=profile)),
+            "model": key,
+            "version": model.fit,
+            "value": told.value if told else None,
+            "reasons": told.reasons if told else [],
+        }
+        return pages.json(found)
+
     async def _found(
         self, connection: Connection, profile: ProfileId, confidence: float | None
     ) -> dict[str, Any] | None:
@@ -101,7 +132,7 @@ def _explained(profile: ProfileId, segment: Segment, found: Reasons) -> dict[str
     return {
         "profile_id": str(uuid.UUID(bytes=profile)),
         "segment": segment.key,
-        "sentence": telling.sentence(segment.active or segment.wanted),
+        "sentence": words.sentence(segment.active or segment.wanted),
         "member": found.since is not None,
         "since": times.iso(found.since) if found.since is not None else None,
         "until": times.iso(found.until) if found.until is not None else None,

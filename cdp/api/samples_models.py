@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cdp.api.samples import AT
+from cdp.api.samples import AT, ID
 from cdp.api.shapes import Free, Null
 
 _REPORT: dict[str, Any] = {
@@ -57,6 +57,13 @@ MODEL: dict[str, Any] = {
     "error": "",
     "created_at": AT,
     "updated_at": AT,
+}
+EXPLAINED: dict[str, Any] = {
+    "profile_id": ID,
+    "model": "will_buy",
+    "version": Null(3),
+    "value": Free(0.42),
+    "reasons": [{"feature": "recency", "value": Null(1.5), "usual": Null(9.0), "moves": 0.12}],
 }
 MODELS: dict[str, Any] = {"models": [MODEL]}
 FITS: dict[str, Any] = {"fits": [_FIT]}

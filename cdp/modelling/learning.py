@@ -7,15 +7,16 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any
 
 import msgspec
 import structlog
 
-from cdp import times
+from cdp import metrics, times
 from cdp.db import Connection, Database
 from cdp.log.vault import Vault
 from cdp.modelling.gathering import Gathering
+from cdp.modelling.hindsight import Looking
 from cdp.modelling.sealing import seal, unseal
 from cdp.people import People
 from cdp.times import parse_duration
@@ -30,8 +31,6 @@ MOST = 50_000  # people that are looked at to learn
 PATIENT = 10  # of a process that learns: whoever serves people comes first
 AGAIN = 10 * 60 * 1_000_000  # microseconds after which one that failed is tried again
 
-Told: TypeAlias = Callable[[int], Awaitable[None]]
-
 log = structlog.get_logger(__name__)
 
 
@@ -40,6 +39,7 @@ class Learning:
     """One fit after the other."""
 
     database: Database
+    partitions: int
     people: People
 
     @property
@@ -53,12 +53,17 @@ class Learning:
             model = await store.due(connection, times.now())
             if model is None:
                 return False
-            begun = await fits.begin(connection, model.id)
             before = await last(self.vault, connection, model)
+            asked = not model.due or before is None or before.definition != model.active
+            if before is not None and not asked and times.now() < before.rests_until:
+                await self._again(connection, model, model.fit)
+                return True
+            begun = await fits.begin(connection, model.id)
             # If this process ends while it learns, the next one tries again then.
             await store.put_off(connection, model.id, times.now() + AGAIN)
         lesson = await GATHERED[model.kind](self, model, begun.id)
         lesson.before = before.parameters if before is not None else None
+        lesson.asked = asked
         async with self.database.transaction() as connection:
             await fits.note(connection, begun.id, len(lesson.observations), "learning")
         outcome = await learned(lesson)
@@ -68,18 +73,35 @@ class Learning:
     async def _finish(self, model: Model, begun: Begun, outcome: Outcome, people: int) -> None:
         if outcome.fitted is None:
             async with self.database.transaction() as connection:
-                await fits.finish(connection, begun.id, people=people, error=outcome.error)
+                await fits.finish(
+                    connection, begun.id, "failed", people=people, error=outcome.error
+                )
+                await self._later(connection, model)
+            _count(model.key, "failed", {})
             log.warning("model_not_fitted", model=model.key, error=outcome.error)
             return
         content = seal(self.vault, begun.id, outcome.fitted)
         async with self.database.transaction() as connection:
-            await fits.finish(connection, begun.id, people=people, content=content)
-            now = await store.find(connection, model.key)
-            if now is not None and now.id == model.id and now.active == model.active:
-                due = times.now() + parse_duration(now.wanted["every"])
-                due = now.due if now.due == 0 else due  # it was changed or asked for meanwhile
-                await store.adopt(connection, model.id, begun.version, due)
-        log.info("model_fitted", model=model.key, version=begun.version, people=people)
+            kept = outcome.fitted.kept
+            state: fits.Ended = "kept" if kept else "done"
+            await fits.finish(connection, begun.id, state, people=people, content=content)
+            await self._again(connection, model, model.fit if kept else begun.version)
+        _count(model.key, state, outcome.fitted.report)
+        log.info("model_fitted", model=model.key, version=begun.version, people=people, kept=kept)
+
+    @staticmethod
+    async def _again(connection: Connection, model: Model, fit: int | None) -> None:
+        """Score everybody by this fit, and look at the model again when it is due."""
+        now = await store.find(connection, model.key)
+        if fit is not None and now and now.id == model.id and now.active == model.active:
+            await store.adopt(connection, model.id, fit)
+            await Learning._later(connection, now)
+
+    @staticmethod
+    async def _later(connection: Connection, model: Model) -> None:
+        """At its next turn, unless it was changed or asked for meanwhile."""
+        due = times.now() + parse_duration(model.wanted["every"])
+        await store.later(connection, model.id, due)
 
     async def whole(self, model: Model, fit: int) -> Lesson:
         """Everybody who allows the purpose, or a sample, as they are now."""
@@ -97,10 +119,20 @@ class Learning:
             await asyncio.sleep(0)
         return lesson
 
+    async def past(self, model: Model, fit: int) -> Lesson:
+        """A sample of them as they were at earlier instants, and what came of them."""
+
+        async def told(people: int) -> None:
+            async with self.database.transaction() as connection:
+                await fits.note(connection, fit, people)
+
+        return await Looking(self.database, self.people, self.partitions).back(model, told)
+
 
 # What each kind learns from.
 GATHERED: Mapping[str, Callable[[Learning, Model, int], Awaitable[Lesson]]] = {
     "clusters": Learning.whole,
+    "propensity": Learning.past,
 }
 
 
@@ -133,3 +165,13 @@ async def last(vault: Vault, connection: Connection, model: Model) -> Fitted | N
         return None
     fit = await fits.find(connection, model.id, model.fit)
     return unseal(vault, fit) if fit is not None else None
+
+
+def _count(key: str, state: fits.Ended, report: Mapping[str, Any]) -> None:
+    metrics.model_fits.labels(key, state).inc()
+    drift = report.get("drift")
+    measured = report.get("measures") or drift
+    if measured and measured["auc"]:
+        metrics.model_auc.labels(key).set(measured["auc"]["value"])
+    if drift and drift["drop"] is not None:
+        metrics.model_auc_drop.labels(key).set(drift["drop"])

@@ -23,6 +23,7 @@ from cdp.suppression import store as suppression_store
 from identity import identifiers
 from profiles.fragment import PREDICT
 from profiles.learning import protocol
+from profiles.learning.protocol import Fitted
 from profiles.models import store
 from profiles.models.store import Model
 
@@ -47,7 +48,7 @@ class Scoring:
     database: Database
     partitions: int
     people: People
-    _held: dict[int, tuple[int, Mapping[str, Any]]] = field(default_factory=dict)
+    _held: dict[int, tuple[int, Fitted]] = field(default_factory=dict)
 
     async def step(self) -> bool:
         """Score some who have changed, and some of all after a fit; False when nobody is left."""
@@ -79,14 +80,15 @@ class Scoring:
             await self._tell(connection, new, seen)
 
     async def _parameters(self, connection: Connection, model: Model) -> Mapping[str, Any] | None:
+        """What the model goes by; None while it was changed and has not learned since."""
         assert model.fit is not None
         held = self._held.get(model.id)
         if held is None or held[0] != model.fit:
             fitted = await last(self.people.keyring.vault, connection, model)
             if fitted is None:
                 return None
-            held = self._held[model.id] = model.fit, fitted.parameters
-        return held[1]
+            held = self._held[model.id] = model.fit, fitted
+        return held[1].parameters if held[1].definition == model.active else None
 
     async def _tell(
         self, connection: Connection, new: Sequence[Said], seen: Mapping[ProfileId, Seen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from cdp.db import Connection, named
 
@@ -21,7 +21,7 @@ _INTERRUPTED = named(
     """
     update model_fits set state = 'failed', finished_at = now(),
            error = 'the process that fitted it ended'
-     where model = :model and state not in ('done', 'failed')
+     where model = :model and state not in ('done', 'kept', 'failed')
     """
 )
 _GATHERED = named("update model_fits set people = :people, state = :state where id = :id")
@@ -38,7 +38,16 @@ _ALL = named(
 _ONE = named(
     f"select {_FIELDS} from model_fits where model = :model and version = :version"  # noqa: S608
 )
-_FORGET = named("delete from model_fits where model = :model and version <= :version")
+_FORGET = named(
+    """
+    delete from model_fits f using models m
+     where f.model = :model and m.id = f.model and f.version <= :version
+       and f.version is distinct from m.fit
+    """
+)
+
+
+Ended: TypeAlias = Literal["done", "kept", "failed"]
 
 
 class Fit(NamedTuple):
@@ -47,7 +56,7 @@ class Fit(NamedTuple):
     id: int
     model: int
     version: int
-    state: str  # gathering, learning, done or failed
+    state: str  # gathering, learning, or as it ended
     people: int
     content: bytes | None
     error: str
@@ -81,11 +90,17 @@ async def note(connection: Connection, fit: int, people: int, state: str = "gath
 
 
 async def finish(
-    connection: Connection, fit: int, *, people: int, content: bytes | None = None, error: str = ""
+    connection: Connection,
+    fit: int,
+    state: Ended,
+    *,
+    people: int,
+    content: bytes | None = None,
+    error: str = "",
 ) -> None:
-    """It is done, or has failed with an error."""
-    values = {"id": fit, "content": content, "error": error, "people": people}
-    await connection.execute(_FINISH, {**values, "state": "failed" if error else "done"})
+    """Something was learned, or what there was is kept, or it has failed with an error."""
+    values = {"id": fit, "content": content, "error": error, "people": people, "state": state}
+    await connection.execute(_FINISH, values)
 
 
 async def listed(connection: Connection, model: int, limit: int = KEPT) -> list[Fit]:

@@ -8,10 +8,11 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from cdp.forms import Form, WholeNumber, Written
-from profiles.language.filters import NAME, at
+from profiles.language.filters import MAX_FILTERS, NAME, Filter, at
 from profiles.language.leaves import WITHIN
 from profiles.language.schema import Measured
 from profiles.learning.features import READY
+from profiles.learning.hindsight import LAPSE, RECENCY
 
 MAX_FEATURES = 50
 MAX_EVENTS = 20
@@ -107,7 +108,47 @@ class ClustersSchema(ModelSchema):
     )
 
 
-KINDS: Mapping[str, type[ModelSchema]] = {"clusters": ClustersSchema}
+class GoalEvent(Form):
+    """An event that people may do, with such properties."""
+
+    event = fields.String(required=True, validate=NAME)
+    where = fields.List(Filter(), validate=validate.Length(0, MAX_FILTERS))
+
+
+class Goal(fields.Field[Any]):
+    """What people may do: an event, or to lapse."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if value == LAPSE:
+            return LAPSE
+        if not isinstance(value, dict):
+            raise ValidationError(
+                f'Must be {LAPSE}, or an object with an event: {{"event": "Order Completed"}}.'
+            )
+        return GoalEvent().load(value)
+
+
+class PropensitySchema(ModelSchema):
+    """How probable it is that people do something within a time, or do nothing at all."""
+
+    kind = fields.String(required=True, validate=validate.Equal("propensity"))
+    goal = Goal(
+        required=True,
+        metadata={"description": "an event with filters, or lapse: that they do nothing"},
+    )
+    horizon = fields.String(**WITHIN, load_default="14d")
+
+    @validates_schema
+    def check_lapse(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Whether somebody is gone already is told by their recency."""
+        if data["goal"] == LAPSE and RECENCY not in data["ready"]:
+            raise ValidationError(f"Must have {RECENCY} where the goal is {LAPSE}.", "ready")
+
+
+KINDS: Mapping[str, type[ModelSchema]] = {
+    "clusters": ClustersSchema,
+    "propensity": PropensitySchema,
+}
 
 
 class ClusterSegmentSchema(Form):

@@ -46,7 +46,8 @@ _DUE = named(
     """  # noqa: S608
 )
 _PUT_OFF = named("update models set due = :due where id = :id")
-_ADOPT = named("update models set fit = :fit, position = '', due = :due where id = :id")
+_LATER = named("update models set due = :due where id = :id and due <> 0")
+_ADOPT = named("update models set fit = :fit, position = '' where id = :id")
 _FILLING = named(
     f"select {_FIELDS} from models d where position is not null order by id limit 1"  # noqa: S608
 )
@@ -147,10 +148,14 @@ async def put_off(connection: Connection, model: int, due: Instant) -> None:
     await connection.execute(_PUT_OFF, {"id": model, "due": due})
 
 
-async def adopt(connection: Connection, model: int, fit: int, due: Instant) -> bool:
-    """Score everybody by a fit, and do the next one then; False if the model is gone."""
-    values = {"id": model, "fit": fit, "due": due}
-    return bool((await connection.execute(_ADOPT, values)).rowcount)
+async def later(connection: Connection, model: int, due: Instant) -> None:
+    """Likewise, unless it is asked for now."""
+    await connection.execute(_LATER, {"id": model, "due": due})
+
+
+async def adopt(connection: Connection, model: int, fit: int) -> None:
+    """Score everybody by a fit."""
+    await connection.execute(_ADOPT, {"id": model, "fit": fit})
 
 
 async def filling(connection: Connection) -> Model | None:

@@ -65,6 +65,7 @@ EXPECTED = {
     "there is no model": "likewise",
     "Is the name of a ready-made feature": "what an object's names may be is more than its schema",
     "Cannot be what another model predicts": "which texts are which measure is more than a pattern",
+    "Must have recency where": "what one field must have goes by another",
     "Name one, or let some of ready": "that one of two fields is not empty is more than a schema",
     "cannot refer to itself": "likewise",
     "Filters may nest": "a schema of a tree has no depth",
@@ -260,6 +261,7 @@ def test_every_read_has_something_to_show_as_described(
             shown[path] = answer.json() if as_json else {"": answer.content}
     assert len(shown) > 15
     reasons = shown.pop(f"{API}/profiles/{{ref}}/segments/{{key}}/explain")
+    assert shown.pop(f"{API}/profiles/{{ref}}/models/{{key}}/explain")["reasons"] == []
     assert (reasons["member"], bool(reasons["because"]), reasons["missing"]) == (True, True, [])
     assert [path for path, told in shown.items() if [] in told.values()] == []
 

@@ -13,7 +13,7 @@ from tests.support.tribes import TRIBES, buyer, tell
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"kind": "oracle"}, "kind: Must be one of: clusters."),
+        ({"kind": "oracle"}, "kind: Must be one of: clusters, propensity."),
         ({"method": "magic"}, "method: Must be one of: kmeans, minibatch, mixture, hierarchical."),
         ({"clusters": 1}, "clusters: Must be auto, or 2 to 50."),
         ({"purpose": "fun"}, "purpose: unknown; known are"),
