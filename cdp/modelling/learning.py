@@ -133,6 +133,7 @@ class Learning:
 GATHERED: Mapping[str, Callable[[Learning, Model, int], Awaitable[Lesson]]] = {
     "clusters": Learning.whole,
     "propensity": Learning.past,
+    "rfm": Learning.whole,
 }
 
 

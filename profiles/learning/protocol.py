@@ -87,6 +87,7 @@ KINDS: Mapping[str, Kind] = {
     "propensity": Kind(
         "profiles.learning.propensity", "profiles.learning.judging", "profiles.learning.judging"
     ),
+    "rfm": Kind("profiles.learning.rfm", "profiles.learning.rfm"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from cdp.forms import Form, WholeNumber, Written
 from profiles.language.filters import MAX_FILTERS, NAME, Filter, at
@@ -145,9 +145,55 @@ class PropensitySchema(ModelSchema):
             raise ValidationError(f"Must have {RECENCY} where the goal is {LAPSE}.", "ready")
 
 
+class RfmSchema(ModelSchema):
+    """Scores of recency, frequency and monetary value."""
+
+    class Meta:
+        """What is looked at follows from the event and the property."""
+
+        exclude = ("features", "ready")
+
+    kind = fields.String(required=True, validate=validate.Equal("rfm"))
+    event = fields.String(
+        load_default="Order Completed",
+        validate=NAME,
+        metadata={"description": "what customers do"},
+    )
+    value = fields.String(
+        load_default="revenue",
+        validate=NAME,
+        metadata={"description": "the property of it with what they pay"},
+    )
+    within = fields.String(
+        validate=WITHIN["validate"],
+        metadata={"description": "how far back frequency and value go; ever, if left out"},
+    )
+    parts = WholeNumber(
+        load_default=5,
+        validate=validate.Range(2, 9),
+        metadata={"description": "the best score"},
+    )
+
+    def check_features(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """They are there."""
+
+    @post_load
+    def add_features(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """The three that are scored."""
+        event = {"event": data["event"]}
+        span = {"within": data["within"]} if "within" in data else {}
+        features = {
+            "recency": {**event, "since_last": {}},
+            "frequency": {**event, "count": {}, **span},
+            "monetary": {**event, "sum": {"of": data["value"]}, **span},
+        }
+        return {**data, "features": features, "ready": []}
+
+
 KINDS: Mapping[str, type[ModelSchema]] = {
     "clusters": ClustersSchema,
     "propensity": PropensitySchema,
+    "rfm": RfmSchema,
 }
 
 

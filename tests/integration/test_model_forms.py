@@ -13,7 +13,9 @@ from tests.support.tribes import TRIBES, buyer, tell
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"kind": "oracle"}, "kind: Must be one of: clusters, propensity."),
+        ({"kind": "oracle"}, "kind: Must be one of: clusters, propensity, rfm."),
+        ({"kind": "rfm", "parts": 1}, "parts: Must be greater than or equal to 2"),
+        ({"kind": "rfm", "ready": []}, "ready: Unknown field; known are event, every, kind"),
         ({"method": "magic"}, "method: Must be one of: kmeans, minibatch, mixture, hierarchical."),
         ({"clusters": 1}, "clusters: Must be auto, or 2 to 50."),
         ({"purpose": "fun"}, "purpose: unknown; known are"),
