@@ -10,11 +10,15 @@ from cdp.events import SubjectId
 from cdp.log.store import Record
 from cdp.origins import Origin
 
+CORRECTION = b"correction"  # in the place of an event's id
+
 _ID = 16  # bytes of an event's id, and of a subject's
 
 
-def packed(event_id: bytes, subject: SubjectId, origin: Origin) -> bytes:
-    """The value of a record that an event causes."""
+def packed(event_id: bytes, subject: SubjectId, origin: Origin | None) -> bytes:
+    """The value of a record that an event causes, or that of events which were corrected."""
+    if event_id == CORRECTION:
+        return CORRECTION
     return event_id + subject + origins.packed(origin)
 
 

@@ -4,7 +4,7 @@ Traits are last-writer-wins by event time (ties go to the larger event id), coun
 and last seen are minimum and maximum, windows keep the newest k instants, of places and devices the
 newest are kept, and of what other counters match what `keeping` says. What came of events that deny
 something by themselves lies apart, by what they deny: a purpose that they deny does not see it,
-whatever the person says later.
+whatever the person says later. Of an event that was recorded in error only the identifiers count.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Fragment(msgspec.Struct, array_like=True):
     kept: dict[str, keeping.State] = {}
     zones: dict[str, Register] = {}  # the time zone that their devices told last, under ZONE
     hours: dict[str, int] = {}  # how often they did something in each hour of the week, in UTC
+    corrected: set[bytes] = set()  # ids of events that were recorded in error
 
 
 Part: TypeAlias = Fragment | Stamped
@@ -122,6 +123,11 @@ def empty() -> Fragment:
     return decode(_NOTHING)
 
 
+def has_happened(fragment: Fragment) -> bool:
+    """Whether there is anything in it but events that were recorded in error."""
+    return (fragment.first_seen, fragment.last_seen) != (0, 0)
+
+
 def parts(fragment: Fragment, without: frozenset[str] = frozenset()) -> Iterator[Part]:
     """The parts of a fragment that a purpose may see which these signals mean; without any, all."""
     yield fragment
@@ -139,16 +145,19 @@ def fold(
 ) -> None:
     """Add one event, in place. Folding the same events in any order gives the same fragment.
 
-    `denied` are the signals that it denies by itself, in order.
+    `denied` are the signals that it denies by itself, in order. One that was recorded in error, as
+    the fragment knows, still says what its person is called: the links that it made hold.
     """
     at = event.at
-    seen = fragment.first_seen, fragment.last_seen
-    fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
-    fragment.last_seen = max(seen[1], at)
     part = _part(fragment, denied)
     for namespace, value in named:
         known = part.identifiers.setdefault(namespace, {})
         known[value] = min(known.get(value, at), at)
+    if event.id in fragment.corrected:
+        return
+    seen = fragment.first_seen, fragment.last_seen
+    fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
+    fragment.last_seen = max(seen[1], at)
     _sighted(part, event, at)
     if event.type == "identify":
         _set(part.traits, event.context.get("traits"), at, event.id)
@@ -176,7 +185,9 @@ def _sighted(part: Part, event: Event, at: Instant) -> None:
 
 
 def count(fragment: Fragment, event: Event, kept: Counting, denied: Sequence[str] = ()) -> None:
-    """Add one event to the counters it matches."""
+    """Add one event to the counters it matches, unless it was recorded in error."""
+    if event.id in fragment.corrected:
+        return
     part = _part(fragment, denied)
     for number, counter in kept.by_event.get(event_name(event), ()):
         if not matches(counter.filters, event.properties):

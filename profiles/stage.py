@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
 from profiles import defining, store
+from profiles.defining import Counted
 from profiles.facts import Sight, Somebody
 from profiles.folding import Folding
-from profiles.fragment import Counting, Fragment
+from profiles.fragment import Counting, Fragment, has_happened
 from profiles.model import (
     Computed,
     Definition,
@@ -70,6 +71,13 @@ class Profiles:
     async def end(self, connection: Connection, folding: Folding) -> None:
         """Store what was folded."""
         await self.shelf.seal(connection, folding.done())
+
+    async def counted(self, connection: Connection, homes: Collection[int]) -> Counted:
+        """Which counters an event of these log partitions is in by now."""
+        if self.replaying:
+            every = await defining.counting_all(connection)
+            return lambda partition, offset: every
+        return await defining.counted(connection, homes)
 
     async def _kept(self, connection: Connection, partitions: Sequence[int]) -> dict[int, Counting]:
         """The counters kept in each log partition; in a replay all of them from the start."""
@@ -130,8 +138,10 @@ class Profiles:
         self, person: Person, fragments: Mapping[SubjectId, Fragment], signals: Signals
     ) -> Sight | None:
         mine = [fragments[node] for node in person.nodes if node in fragments]
+        if not any(map(has_happened, mine)):
+            return None
         somebody = Somebody(person.granted, self._belongs(person.nodes))
-        return Sight(mine, self._current.numbers, signals, somebody) if mine else None
+        return Sight(mine, self._current.numbers, signals, somebody)
 
     async def _evaluated(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
@@ -158,7 +168,7 @@ class Profiles:
         unified: dict[ProfileId, Profile] = {}
         for profile, nodes_ in people.items():
             mine = {node: fragments[node] for node in nodes_ if node in fragments}
-            if mine:
+            if any(map(has_happened, mine.values())):
                 unified[profile] = join(mine, self._belongs(nodes_), without)
         return unified
 
