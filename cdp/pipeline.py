@@ -48,6 +48,7 @@ from cdp.telemetry import Traces
 from consent.stage import Heard
 from consent.standing import Standing, granted, until
 from identity.stage import Identity
+from profiles import carrying
 from profiles.stage import Person, Profiles
 from profiles.store import Recorded
 
@@ -90,7 +91,8 @@ class Pipeline:
         resolved = await self.identity.resolve(connection, hearing.said, hearing.causes, unit.now)
         await consent.apply(connection, hearing.wished)
         await self.profiles.end(connection, folding)
-        await profile_store.split(connection, resolved.split)
+        at = None if self.profiles.replaying else unit.now
+        await carrying.split(connection, resolved.split, at)
         for profile in sorted(resolved.moved):
             unit.emit(TOUCHED, profile)
         for subject, cause in hearing.causes.items():
