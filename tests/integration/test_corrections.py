@@ -13,6 +13,7 @@ from cdp.replay import until_quiet
 from tests.conftest import Api
 from tests.integration.test_deliveries import decide
 from tests.integration.test_parquet import asked, export
+from tests.support.privacy import done
 from tests.support.receiver import Receiver, receiving
 
 BIG = {"event": "order", "where": [{"property": "revenue", "gt": 50}]}
@@ -210,3 +211,25 @@ async def test_an_export_has_both_and_tells_which_holds(api: Api, tmp_path: Path
     holds = "event_id not in (select corrects from {events} where corrects is not null)"
     assert asked(tmp_path, f"select {revenue} from {{events}} where {holds}") == [(50,)]
     assert asked(tmp_path, "select count(*) from {events}") == [(2,)]
+
+
+async def test_who_was_never_there_is_still_taken_off_the_lists_they_are_on(
+    api: Api, hook: Receiver
+) -> None:
+    await api.put("/segments/big", {"name": "Big", "where": BIG})
+    await api.put("/destinations/crm", {"kind": "webhook", "url": hook.url})
+    await api.settle()
+    await correct(api, await ordered(api, 5000))
+    entered, left = [each.json["data"] for each in hook.requests]
+    assert (left["profile_id"], left["cause"]) == (entered["profile_id"], "correction")
+    assert left["identifiers"] == {}
+
+
+async def test_what_was_erased_can_be_corrected_no_more(api: Api) -> None:
+    wrong = await ordered(api, 5000)
+    said = await correct(api, wrong, properties={"revenue": 50})
+    await done(api, "erase", "user_id:ada")
+    for event in (wrong, said["correction"]):
+        assert "erased" in await refused(api, 404, event=event)
+    await ordered(api, 7)
+    assert (await seen(api))["events"] == {"order": 1}

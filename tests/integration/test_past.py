@@ -17,7 +17,7 @@ from tests.support.instances import api_on, instance_on
 from tests.support.stores import Stores
 
 # Histories, the same ones each time; with the setting so many others, to look for what is wrong.
-EXAMPLES = int(os.environ.get("CDP_TEST_HISTORIES", "6"))
+EXAMPLES = int(os.environ.get("CDP_TEST_HISTORIES", "5"))
 HOUR = 3600 * times.SECOND
 DAY = 24 * HOUR
 REFS = ["user_id:u0", "user_id:u1", "anonymous_id:a0", "anonymous_id:a1", "anonymous_id:a2"]
@@ -139,7 +139,8 @@ class Deed:
             if self.kind == "correct":
                 body["instead"] = {"properties": {"revenue": [5, 77][self.which % 2]}}
             answer = await api.call("POST", "/corrections", json=body)
-            assert answer.is_success, answer.text
+            refused = answer.status_code == 409 and "do not allow" in answer.text
+            assert answer.is_success or refused, answer.text
 
 
 KINDS = ["order", "late", "identify", "link", "unlink", "consent", "stamp", "correct", "retract"]
