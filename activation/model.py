@@ -15,6 +15,7 @@ State: TypeAlias = Literal["requested", "refused", "sending", "sent", "retrying"
 
 _NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
 ERASED: Literal["erased"] = "erased"  # a person, by their own request: of no segment
+CORRECTION = "correction"  # the cause of what came of an event that was recorded in error
 FIRST_WAIT = 1.0  # seconds; doubles with every try
 LONGEST_WAIT = 3600.0
 
@@ -33,6 +34,7 @@ class Destination:
     timeout: float = 10.0
     enabled: bool = True
     consent_events: bool = False  # hears of it when a yes has ended
+    corrections: bool = True  # hears of who is in or out because an event was corrected
 
 
 class Entry(NamedTuple):
@@ -45,6 +47,7 @@ class Entry(NamedTuple):
     kind: Kind
     at: Instant
     origin: bytes = b""
+    cause: str = ""  # as the ledger of changes has it
 
 
 class Ended(NamedTuple):
@@ -72,6 +75,9 @@ class Delivery(NamedTuple):
     state: State = "requested"
     attempts: int = 0
     origin: bytes = b""  # what measures and traces go back to; nothing here depends on it
+    cause: str = (
+        ""  # of an entry or exit: why that was decided; empty: an older process requested it
+    )
 
 
 class Outcome(NamedTuple):
@@ -98,11 +104,13 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
             entry.at,
             "necessary" if entry.kind == "left" else _needed(entry, destination),
             origin=entry.origin,
+            cause=entry.cause,
         )
         for entry in entries
         for destination in destinations
         if destination.enabled
         and (not destination.segments or entry.segment in destination.segments)
+        and (destination.corrections or entry.cause != CORRECTION)
     ]
 
 
@@ -178,6 +186,7 @@ def body(delivery: Delivery, view: Mapping[str, Any]) -> dict[str, Any]:
         "timestamp": iso(delivery.at),
         "data": {
             "segment": delivery.segment,
+            "cause": delivery.cause,
             "profile_id": view.get("profile_id"),
             "identifiers": view.get("identifiers", {}),
             "traits": view.get("traits", {}) if delivery.kind == "entered" else {},

@@ -74,6 +74,10 @@ class DestinationSchema(Form):
         metadata={"description": "seconds"},
     )
     enabled = Flag(load_default=True)
+    corrections = Flag(
+        load_default=True,
+        metadata={"description": "tell too of who is in or out because an event was corrected"},
+    )
     consent_events = Flag(
         load_default=False,
         metadata={"description": "tell too when a yes, to `purpose` if given, has ended by itself"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -80,7 +81,7 @@ class Activation:
         marks: list[Mark] = []
         for delivery in claimed:
             target, permit = stored.get(delivery.destination), permits[delivery.id]
-            view = views.get(delivery.profile)
+            view = views.get(delivery.profile) or _left(delivery)
             if delivery.id in bodies:
                 view = self.told(delivery.id, bodies[delivery.id])
             if not permit.granted:
@@ -111,3 +112,10 @@ class Activation:
         return Mark(
             delivery.id, state, outcome.reason, due, outcome.status, attempt=delivery.attempts
         )
+
+
+def _left(delivery: Delivery) -> Mapping[str, Any] | None:
+    """Who is nobody any more, for all there was of them was in error, is still taken off lists."""
+    if delivery.kind != "left":
+        return None
+    return {"profile_id": str(uuid.UUID(bytes=delivery.profile))}

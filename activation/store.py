@@ -12,14 +12,16 @@ from activation.model import Delivery, Destination, State
 from cdp.db import Connection, named
 from cdp.events import Instant
 
-_COLUMNS = "id, destination, profile, segment, kind, at, purpose, state, attempts, origin"
+_COLUMNS = "id, destination, profile, segment, kind, at, purpose, state, attempts, origin, cause"
 _ADD = named(
     """
-    insert into deliveries (id, destination, profile, segment, kind, at, purpose, state, origin)
-    select i, d, p, s, k, a, u, 'requested', o
+    insert into deliveries (id, destination, profile, segment, kind, at, purpose, state, origin,
+                            cause)
+    select i, d, p, s, k, a, u, 'requested', o, c
       from unnest(cast(:ids as bytea[]), cast(:destinations as text[]), cast(:profiles as bytea[]),
                   cast(:segments as text[]), cast(:kinds as text[]), cast(:ats as bigint[]),
-                  cast(:purposes as text[]), cast(:origins as bytea[])) x(i, d, p, s, k, a, u, o)
+                  cast(:purposes as text[]), cast(:origins as bytea[]),
+                  cast(:causes as text[])) x(i, d, p, s, k, a, u, o, c)
     on conflict (id) do nothing
     """
 )
@@ -78,7 +80,7 @@ _PUT_DESTINATION = named(
 _DROP_DESTINATION = named("delete from destinations where key = :key returning key")
 
 
-_NEW = ("channel", "consent_events")  # older processes do not know them
+_NEW = {"channel": "", "consent_events": False, "corrections": True}  # older processes do not know
 
 
 class Mark(NamedTuple):
@@ -118,8 +120,9 @@ class Stored(NamedTuple):
 
 async def add(connection: Connection, deliveries: Sequence[Delivery]) -> None:
     """Request deliveries; one that was requested before stays as it is."""
-    columns = list(zip(*((*each[:7], each.origin) for each in deliveries), strict=True))
-    names = ("ids", "destinations", "profiles", "segments", "kinds", "ats", "purposes", "origins")
+    columns = list(zip(*((*each[:7], *each[9:]) for each in deliveries), strict=True))
+    told = "ids destinations profiles segments kinds ats purposes origins causes"
+    names = told.split()
     values = {name: list(column) for name, column in zip(names, columns, strict=True)}
     await connection.execute(_ADD, values)
 
@@ -184,7 +187,7 @@ async def listed(
         "limit": limit,
     }
     rows = await connection.execute(_LIST, values)
-    return [Listed(Delivery(*row[:10]), *row[10:]) for row in rows]
+    return [Listed(Delivery(*row[:11]), *row[11:]) for row in rows]
 
 
 async def destinations(connection: Connection) -> list[Stored]:
@@ -202,8 +205,8 @@ async def find(connection: Connection, key: str) -> Stored | None:
 async def put(connection: Connection, destination: Destination, secret: bytes) -> None:
     """Create or change a destination."""
     config = {name: getattr(destination, name) for name in Destination.__slots__ if name != "key"}
-    for name in _NEW:
-        if not config[name]:
+    for name, usual in _NEW.items():
+        if config[name] == usual:
             del config[name]
     encoded = msgspec.json.encode(config).decode()
     values = {"key": destination.key, "config": encoded, "secret": secret}

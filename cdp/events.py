@@ -29,6 +29,7 @@ EventType: TypeAlias = Literal[
     "unlink",
     "infer",
     "predict",
+    "retract",
 ]
 EVENT_TYPES: frozenset[str] = frozenset(get_args(EventType))
 
@@ -56,7 +57,8 @@ class Identifier(NamedTuple):
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing that happened, as the SDK told it, cleaned and completed once at the edge.
 
-    `timestamp` is the client's word, corrected for its clock; absent identifiers are empty.
+    `timestamp` is the client's word, corrected for its clock; absent identifiers are empty. What
+    `corrects` another stands in its place; of type `retract` it only takes that away.
     """
 
     schema: int
@@ -79,6 +81,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     sent_at: Instant | None = None
     extra: dict[str, Any] = {}
     trace: bytes = b""  # see `cdp.origins`; older stored forms end before it
+    corrects: bytes = b""  # the id of an event that was recorded in error; likewise
 
     @property
     def at(self) -> Instant:

@@ -69,11 +69,12 @@ class Explaining:
     async def _deeds(
         self, connection: Connection, subjects: Sequence[SubjectId], without: frozenset[str]
     ) -> list[Deed]:
-        """All they did, but for events that deny the purpose by themselves, in order."""
-        found = []
+        """All they did, but for what was corrected and what denies the purpose by itself."""
+        found, wrong = [], set()
         async for records in log_store.of_subjects(connection, list(subjects), self.partitions):
             for each in await self.people.keyring.open_events(connection, records):
                 event, name = each.event, event_name(each.event)
+                wrong.add(event.corrects)
                 if name and without.isdisjoint(denied(event)):
                     found.append(Deed(event.at, event.id, name, event.properties))
-        return sorted(found, key=lambda deed: deed[:2])
+        return sorted((deed for deed in found if deed.id not in wrong), key=lambda deed: deed[:2])

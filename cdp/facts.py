@@ -41,9 +41,9 @@ def fact(
     )
 
 
-def id_of(vault: Vault, message_id: str) -> bytes:
-    """The id of the platform's own fact with this message id."""
-    return vault.digest(f"{API_SOURCE}\x00{message_id}".encode())
+def id_of(vault: Vault, message_id: str, source: int = API_SOURCE) -> bytes:
+    """The id of a source's event with this message id; of the platform's own, if none is named."""
+    return vault.digest(f"{source}\x00{message_id}".encode())
 
 
 def about(who: Identifier) -> dict[str, Any]:

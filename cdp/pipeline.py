@@ -39,17 +39,18 @@ from cdp import lapses, metrics, origins, times, touches
 from cdp.attempts import attempt
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
+from cdp.hearing import Hearing
 from cdp.log.keyring import Keyring, opened
 from cdp.log.store import Record, partition_of
 from cdp.people import People, unfolded_decisions
 from cdp.permits import obliged, permit
+from cdp.recounting import Recounting
 from cdp.stream.stage import Unit
 from cdp.telemetry import Traces
-from consent.model import denied, expired
 from consent.stage import Heard
 from consent.standing import Standing, granted, until
-from identity import identifiers
 from identity.stage import Identity
+from profiles import carrying
 from profiles.stage import Person, Profiles
 from profiles.store import Recorded
 
@@ -83,29 +84,24 @@ class Pipeline:
         boxes = await self.keyring.renewed(connection, {record.key for record in records})
         homes = {subject: partition_of(subject, self.partitions) for subject in boxes}
         folding = await self.profiles.begin(connection, homes)
-        said, wished, causes = self.identity.listen(), Heard(), {}
+        hearing = Hearing(self.identity.listen(), Heard(), folding)
         for subject, event in opened(records, boxes):
-            if event.type in identifiers.TOLD:  # by an operator or by matching, not by the person
-                said.tell(event)
-                continue
-            named = identifiers.read(event)
-            if named.subject is None:
-                continue
-            said.hear(named, event)
-            wished.hear(subject, event)
-            if not expired(event):  # which the person did not do: it was nobody's deed
-                folding.add(subject, event, named.identifiers, denied(event))
-            causes[subject] = event.id
-            unit.follow(subject, origins.of(event))
-        resolved = await self.identity.resolve(connection, said, causes, unit.now)
-        await consent.apply(connection, wished)
+            hearing.hear(unit, subject, event)
+        await Recounting(self.keyring, self.profiles, self.partitions).run(
+            connection, folding, records
+        )
+        resolved = await self.identity.resolve(connection, hearing.said, hearing.causes, unit.now)
+        await consent.apply(connection, hearing.wished)
         await self.profiles.end(connection, folding)
-        await profile_store.split(connection, resolved.split)
+        at = None if self.profiles.replaying else unit.now
+        await carrying.split(connection, resolved.split, at)
         for profile in sorted(resolved.moved):
             unit.emit(TOUCHED, profile)
-        for subject, event_id in causes.items():
-            what = unit.origins[subject], self.profiles.changed(folding, subject)
-            unit.emit(TOUCHED, resolved.profiles[subject], touches.packed(event_id, subject, *what))
+        for subject, cause in hearing.causes.items():
+            if subject in resolved.profiles:  # a correction may be of somebody who is not here
+                what = unit.origins.get(subject), self.profiles.changed(folding, subject)
+                touch = touches.packed(cause, subject, *what)
+                unit.emit(TOUCHED, resolved.profiles[subject], touch)
 
     async def on_touched(self, unit: Unit, records: Sequence[Record]) -> None:
         """Agent 2, per profile: unify → evaluate segments → record entries and exits."""
@@ -167,6 +163,7 @@ class Pipeline:
                 "entered" if recorded.change.entered else "left",
                 recorded.change.at,
                 origins.packed(unit.origins.get(recorded.change.profile)),
+                recorded.change.cause,
             )
             for recorded in changes
         ]

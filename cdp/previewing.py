@@ -146,13 +146,16 @@ class Previewing:
         """All that was told of them, in the order in which it happened."""
         owner = {subject: profile for profile, each in nodes.items() for subject in each}
         found: dict[ProfileId, list[Event]] = {}
+        wrong = set()  # what was corrected
         async for records in log_store.of_subjects(connection, list(owner), self.partitions):
             for subject, event in await self.people.keyring.open_events(connection, records):
+                wrong.add(event.corrects)
                 if event.type not in identifiers.TOLD and not expired(event):
                     found.setdefault(owner[subject], []).append(event)
-        for events in found.values():
-            events.sort(key=lambda event: event.at)
-        return found
+        return {
+            profile: sorted((e for e in events if e.id not in wrong), key=lambda event: event.at)
+            for profile, events in found.items()
+        }
 
 
 def _belongs(

@@ -67,9 +67,11 @@ _BUSY = named(
 # Since when somebody is in a segment was decided live: it is taken from the ledger.
 _SINCE = named(
     """
-    update memberships m set since = c.at
-      from (select distinct on (segment, profile) segment, profile, at from changes
-             where entered order by segment, profile, "offset" desc) c
+    update memberships m set since = c.since
+      from (select distinct on (segment, profile) segment, profile, since from (
+                select segment, profile, at, at as since from changes where entered
+                union all select segment, profile, at, since from carried where entered) e
+             order by segment, profile, at desc) c
       join segments s on s.key = c.segment
      where m.segment = s.id and m.profile = c.profile
     """

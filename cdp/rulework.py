@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import structlog
 
-import profiles.store as profile_store
 from cdp import times
 from cdp.db import Connection, Database, named
 from cdp.events import TOUCHED, ProfileId
@@ -26,6 +25,7 @@ from identity.marks import Marks
 from identity.rulebook import RuleBook, Trial, Work
 from identity.rules import Rules
 from identity.settling import Settling, closed
+from profiles import carrying
 
 SLICE = 500  # components, or fragments, in one transaction
 
@@ -108,8 +108,9 @@ class RuleWork:
 
     async def _tell(self, connection: Connection, settling: Settling) -> None:
         """The history, the segments of who splits off, and the agents that look at profiles."""
-        await verdicts.record(connection, settling.moves, times.now())
-        await profile_store.split(connection, settling.split)
+        now = times.now()
+        await verdicts.record(connection, settling.moves, now)
+        await carrying.split(connection, settling.split, now)
         messages = [Message(TOUCHED, each, b"definition") for each in sorted(settling.moved)]
         await log_store.emit(connection, messages, self.partitions)
 

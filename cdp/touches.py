@@ -14,6 +14,7 @@ from cdp.log.store import Record
 from cdp.origins import TIMES, TRACE, Origin
 
 TIMER = b"timer"  # the word for time alone
+CORRECTION = b"correction"  # in the place of an event's id
 _NOTHING: frozenset[bytes] = frozenset()
 _ID = 16  # bytes of an event's id, and of a subject's
 _MARK = 4  # bytes that stand for something that changed, see `Profiles.changed`
@@ -22,14 +23,16 @@ _TRACED, _PLAIN = b"\1", b"\0"  # the end of a record with marks: whether a trac
 
 
 def packed(
-    event_id: bytes, subject: SubjectId, origin: Origin, changed: Collection[bytes]
+    event_id: bytes, subject: SubjectId, origin: Origin | None, changed: Collection[bytes]
 ) -> bytes:
-    """The value of a record that events cause; `changed` are marks of what may be other now.
+    """The value of a record that events cause, or that of events which were corrected.
 
-    Without any, anything may be.
+    `changed` are marks of what may be other now; without any, anything may be.
     """
+    if event_id == CORRECTION:
+        return CORRECTION
     value = event_id + subject + origins.packed(origin)
-    if not 0 < len(changed) <= _MOST:
+    if origin is None or not 0 < len(changed) <= _MOST:
         return value
     return value + b"".join(sorted(changed)) + (_TRACED if origin.trace else _PLAIN)
 

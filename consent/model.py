@@ -141,7 +141,8 @@ def agreed(own: Sequence[Decision]) -> Sequence[Decision]:
     ]
 
 
-_TOLD_TO_US = frozenset({"consent", "link", "unlink", "infer"})  # said on purpose, not observed
+# Said on purpose, not observed.
+_TOLD_TO_US = frozenset({"consent", "link", "unlink", "infer", "retract"})
 
 
 class Basis(NamedTuple):

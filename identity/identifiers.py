@@ -69,7 +69,7 @@ class Ruling(NamedTuple):
 NOBODY = Named((), ())
 RULINGS = {"link": True, "unlink": False}  # types of events that are an operator's word
 INFER = "infer"  # the type of those that are matching's
-TOLD = frozenset({*RULINGS, INFER})  # none of them is a person's behaviour
+TOLD = frozenset({*RULINGS, INFER, "retract"})  # none of them is a person's behaviour
 
 
 def namespace_of(name: str) -> str:

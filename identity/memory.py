@@ -86,7 +86,7 @@ class Said:
 
     def hear(self, named: Named, event: Event) -> None:
         """An event names these."""
-        at = event.at
+        at = event.received_at if event.corrects else event.at  # it was not known before
         if not self._memory.is_settled(named, at):
             evidence = (at, event.id)
             self.told[named] = min(evidence, self.told.get(named, evidence))

@@ -6,9 +6,9 @@ so that nobody evaluates half of a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -58,6 +58,10 @@ _KEPT = named(
     "  from counters c join build_partitions b using (build) where b.partition = any(:partitions)"
     " order by c.id"
 )
+_COUNTED = named(
+    f"select b.partition, b.since, b.done, {_FIELDS}"  # noqa: S608 - our own constant
+    "  from counters c join build_partitions b using (build) where b.partition = any(:partitions)"
+)
 _ACTIVATE_SEGMENTS = named("update segments set active = wanted where build = :build")
 _ACTIVATE_COMPUTED = named("update computed_traits set active = wanted where build = :build")
 _ACTIVATE_MODELS = named("update models set active = wanted where build = :build")
@@ -76,6 +80,9 @@ _VERSIONS = named(
      where kind = :kind and key = :key order by version desc
     """
 )
+
+
+Counted: TypeAlias = Callable[[int, int], Counting]  # of a log partition and an offset in it
 
 
 class Kept(NamedTuple):
@@ -247,3 +254,18 @@ async def counting_by_partition(
     ):
         found[partition].append((number, counter(*fields)))
     return {partition: counting(each) for partition, each in found.items()}
+
+
+async def counted(connection: Connection, partitions: Collection[int]) -> Counted:
+    """Which counters an event is in by now: those kept live since it, and those built up to it."""
+    rows = (await connection.execute(_COUNTED, {"partitions": list(partitions)})).all()
+    made: dict[tuple[bool, ...], Counting] = {}
+
+    def at(partition: int, offset: int) -> Counting:
+        found = tuple(row[0] == partition and not row[2] <= offset < row[1] for row in rows)
+        if found not in made:
+            counters = (row[3:] for row, is_in in zip(rows, found, strict=True) if is_in)
+            made[found] = counting((number, counter(*fields)) for number, *fields in counters)
+        return made[found]
+
+    return at

@@ -4,7 +4,7 @@ Traits are last-writer-wins by event time (ties go to the larger event id), coun
 and last seen are minimum and maximum, windows keep the newest k instants, of places and devices the
 newest are kept, and of what other counters match what `keeping` says. What came of events that deny
 something by themselves lies apart, by what they deny: a purpose that they deny does not see it,
-whatever the person says later.
+whatever the person says later. Of an event that was recorded in error only the identifiers count.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ class Fragment(msgspec.Struct, array_like=True):
     zones: dict[str, Register] = {}  # the time zone that their devices told last, under ZONE
     hours: dict[str, int] = {}  # how often they did something in each hour of the week, in UTC
     predictions: dict[str, Register] = {}  # what models say of them, by the models' numbers
+    corrected: set[bytes] = set()  # ids of events that were recorded in error
 
 
 Part: TypeAlias = Fragment | Stamped
@@ -125,6 +126,11 @@ def empty() -> Fragment:
     return decode(_NOTHING)
 
 
+def has_happened(fragment: Fragment) -> bool:
+    """Whether there is anything in it but events that were recorded in error."""
+    return (fragment.first_seen, fragment.last_seen) != (0, 0)
+
+
 def parts(fragment: Fragment, without: frozenset[str] = frozenset()) -> Iterator[Part]:
     """The parts of a fragment that a purpose may see which these signals mean; without any, all."""
     yield fragment
@@ -142,24 +148,26 @@ def fold(
 ) -> list[Aspect]:
     """Add one event, in place. Folding the same events in any order gives the same fragment.
 
-    `denied` are the signals that it denies by itself, in order. Returns what may be other than
-    it was.
+    `denied` are the signals that it denies by itself, in order. One that was recorded in error, as
+    the fragment knows, still says what its person is called: the links that it made hold. Returns
+    what may be other than it was.
     """
     at = event.at
     if event.type == PREDICT:
-        said = event.properties | {"at": at}
-        _set(fragment.predictions, {str(said["number"]): said}, at, event.id)
-        return [("prediction", said["model"])]
-    seen = fragment.first_seen, fragment.last_seen
-    fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
-    fragment.last_seen = max(seen[1], at)
+        return _predicted(fragment, event, at)
+    changed: list[Aspect] = []
     part = _part(fragment, denied)
-    changed = _sighted(part, event, at)
     for namespace, value in named:
         known = part.identifiers.setdefault(namespace, {})
         if value not in known:
             changed.append(("identifier", namespace))
         known[value] = min(known.get(value, at), at)
+    if event.id in fragment.corrected:
+        return changed
+    seen = fragment.first_seen, fragment.last_seen
+    fragment.first_seen = min(seen[0], at) if seen != (0, 0) else at
+    fragment.last_seen = max(seen[1], at)
+    changed += _sighted(part, event, at)
     if event.type == "identify":
         for told in (event.context.get("traits"), event.traits):
             changed += (("trait", name) for name in _set(part.traits, told, at, event.id))
@@ -173,6 +181,12 @@ def fold(
         if name in kept.by_event:
             count(fragment, event, kept, denied)
     return changed
+
+
+def _predicted(fragment: Fragment, event: Event, at: Instant) -> list[Aspect]:
+    said = event.properties | {"at": at}
+    _set(fragment.predictions, {str(said["number"]): said}, at, event.id)
+    return [("prediction", said["model"])]
 
 
 def _sighted(part: Part, event: Event, at: Instant) -> list[Aspect]:
@@ -189,7 +203,9 @@ def _sighted(part: Part, event: Event, at: Instant) -> list[Aspect]:
 
 
 def count(fragment: Fragment, event: Event, kept: Counting, denied: Sequence[str] = ()) -> None:
-    """Add one event to the counters it matches."""
+    """Add one event to the counters it matches, unless it was recorded in error."""
+    if event.id in fragment.corrected:
+        return
     part = _part(fragment, denied)
     for number, counter in kept.by_event.get(event_name(event), ()):
         if not matches(counter.filters, event.properties):

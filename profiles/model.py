@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from cdp.events import Instant, SubjectId
 from profiles.facts import Facts
-from profiles.fragment import Fragment, Register, Tally, parts
+from profiles.fragment import Fragment, Register, Tally, has_happened, parts
 from profiles.language.conditions import Condition, Predicted, Value
 from profiles.language.conditions import Facts as Asked
 from profiles.language.evaluating import Outcome, evaluate
@@ -174,8 +174,8 @@ def compute_all(
 
 
 def _older(profile: Profile, fragment: Fragment) -> None:
-    if not (fragment.first_seen or fragment.last_seen):
-        return  # only a model spoke of it
+    if not has_happened(fragment):
+        return  # only a model spoke of it, or all of it was recorded in error
     if not (profile.first_seen or profile.last_seen):
         profile.first_seen, profile.last_seen = fragment.first_seen, fragment.last_seen
     profile.first_seen = min(profile.first_seen, fragment.first_seen)

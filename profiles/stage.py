@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
-from profiles import defining, store
+from profiles import carrying, defining, store
+from profiles.defining import Counted
 from profiles.facts import Sight, Somebody
 from profiles.folding import Folding
-from profiles.fragment import Counting, Fragment
+from profiles.fragment import Counting, Fragment, has_happened
 from profiles.language.aspects import Aspect
 from profiles.model import (
     Computed,
@@ -23,8 +24,9 @@ from profiles.model import (
     evaluate_all,
     join,
 )
+from profiles.settled import Occasion, Settled
 from profiles.shelf import Shelf
-from profiles.store import Change, Membership, Recorded
+from profiles.store import Membership, Recorded
 from profiles.verdicts import Case, Verdicts
 
 
@@ -88,6 +90,13 @@ class Profiles:
         """Store what was folded."""
         await self.shelf.seal(connection, folding.done())
 
+    async def counted(self, connection: Connection, homes: Collection[int]) -> Counted:
+        """Which counters an event of these log partitions is in by now."""
+        if self.replaying:
+            every = await defining.counting_all(connection)
+            return lambda partition, offset: every
+        return await defining.counted(connection, homes)
+
     async def _kept(self, connection: Connection, partitions: Sequence[int]) -> dict[int, Counting]:
         """The counters kept in each log partition; in a replay all of them from the start."""
         if self.replaying:
@@ -101,7 +110,7 @@ class Profiles:
         current = await self._defined(connection)
         before = await self._before(connection, people)
         keys = {definition.id: definition.key for definition in current.definitions}
-        settled = _Settled({}, [], [], set())
+        settled = Settled({}, [], [], [], set())
         judged = await self._judged(connection, people, before, signals, now)
         for person in people:
             known = [each for node in person.nodes if node in before for each in before[node]]
@@ -109,7 +118,8 @@ class Profiles:
             if found is not None:
                 dues = [due for due in (found.due, person.until) if due is not None]
                 settled.dues[person.id] = min(dues, default=None)
-            settled.note(person, known, found.member_of if found else set(), keys, now)
+            inside = found.member_of if found else set()
+            settled.note(person.id, known, inside, keys, Occasion(now, person.cause))
         return await self._store(connection, people, settled, now)
 
     async def _before(
@@ -186,8 +196,10 @@ class Profiles:
         self, person: Person, fragments: Mapping[SubjectId, Fragment], signals: Signals
     ) -> Sight | None:
         mine = [fragments[node] for node in person.nodes if node in fragments]
+        if not any(map(has_happened, mine)):
+            return None
         somebody = Somebody(person.granted, self._belongs(person.nodes))
-        return Sight(mine, self._current.numbers, signals, somebody) if mine else None
+        return Sight(mine, self._current.numbers, signals, somebody)
 
     async def _evaluated(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant
@@ -214,7 +226,7 @@ class Profiles:
         unified: dict[ProfileId, Profile] = {}
         for profile, nodes_ in people.items():
             mine = {node: fragments[node] for node in nodes_ if node in fragments}
-            if mine:
+            if any(map(has_happened, mine.values())):
                 unified[profile] = join(mine, self._belongs(nodes_), without)
         return unified
 
@@ -237,7 +249,7 @@ class Profiles:
         return lambda namespace, value: self.hashed(namespace, value) in mine
 
     async def _store(
-        self, connection: Connection, people: Sequence[Person], settled: _Settled, now: Instant
+        self, connection: Connection, people: Sequence[Person], settled: Settled, now: Instant
     ) -> list[Recorded]:
         gone = {person.id for person in people} - settled.dues.keys()
         await store.drop_profiles(connection, gone)
@@ -245,40 +257,7 @@ class Profiles:
             await store.replace_memberships(connection, settled.moved, settled.memberships)
         if settled.dues:
             await store.put_profiles(connection, settled.dues, now)
-        return await store.record(connection, [] if self.replaying else settled.changes)
-
-
-class _Settled(NamedTuple):
-    """What an evaluation leaves to be written."""
-
-    dues: dict[ProfileId, Instant | None]
-    memberships: list[Membership]
-    changes: list[Change]
-    moved: set[ProfileId]  # profiles, also former ones, whose memberships are written anew
-
-    def note(
-        self,
-        person: Person,
-        known: Sequence[Membership],
-        member_of: set[int],
-        keys: Mapping[int, str],
-        now: Instant,
-    ) -> None:
-        """Compare with what was known under any of the person's former profile ids."""
-        since: dict[int, Instant] = {}
-        for each in known:
-            since[each.segment] = min(each.since, since.get(each.segment, each.since))
-        if since.keys() == member_of and all(
-            each.profile == person.id and not each.carried for each in known
-        ):
-            return
-        told = {each.segment for each in known if not each.carried}
-        self.moved.update(each.profile for each in known)
-        self.moved.add(person.id)
-        for segment in sorted(member_of):
-            self.memberships.append(Membership(person.id, segment, since.get(segment, now)))
-        for segment in sorted(member_of ^ since.keys()):
-            # A deleted segment is left without a word, and so is one that nobody heard of.
-            if segment in keys and (segment in member_of or segment in told):
-                entered = segment in member_of
-                self.changes.append(Change(keys[segment], person.id, entered, now, person.cause))
+        if self.replaying:
+            return []
+        await carrying.carry(connection, settled.carried)
+        return await store.record(connection, settled.changes)

@@ -40,15 +40,6 @@ _MEMBERSHIPS = named(
     "select profile, segment, since, carried from memberships where profile = any(:profiles)"
 )
 _DROP_MEMBERSHIPS = named("delete from memberships where profile = any(:profiles)")
-_SPLIT_MEMBERSHIPS = named(
-    """
-    insert into memberships (segment, profile, since, carried)
-    select m.segment, u.profile, min(m.since), true
-      from unnest(cast(:former as bytea[]), cast(:profiles as bytea[])) u(former, profile)
-      join memberships m on m.profile = u.former group by 1, 2
-    on conflict do nothing
-    """
-)
 _PUT_MEMBERSHIPS = named(
     """
     insert into memberships (segment, profile, since)
@@ -178,13 +169,6 @@ async def replace_memberships(
             "since": [each.since for each in new],
         }
         await connection.execute(_PUT_MEMBERSHIPS, values)
-
-
-async def split(connection: Connection, parts: Collection[tuple[ProfileId, ProfileId]]) -> None:
-    """Who splits off was in the profile's segments too: (former, new) profiles."""
-    if parts:
-        values = {"former": [each[0] for each in parts], "profiles": [each[1] for each in parts]}
-        await connection.execute(_SPLIT_MEMBERSHIPS, values)
 
 
 async def record(connection: Connection, changes: Iterable[Change]) -> list[Recorded]:

@@ -17,6 +17,7 @@ from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
 from cdp.api.contactable import Contactable
+from cdp.api.corrections import Corrections, CorrectionSchema
 from cdp.api.destinations import Destinations
 from cdp.api.door import Door
 from cdp.api.front import Front
@@ -72,11 +73,13 @@ FORMS: tuple[type[Form], ...] = (
     PrivacyRequestSchema,
     TrackingPlanSchema,
     PeopleSchema,
+    CorrectionSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
 RESOURCES = (
     History,
+    Corrections,
     Profiles,
     IdentityRules,
     Matching,

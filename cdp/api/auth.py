@@ -20,6 +20,7 @@ from cdp.limits import Rates, caller
 
 SCOPES = (
     "profiles:read",
+    "corrections:write",
     "identity:read",
     "identity:write",
     "segments:read",

@@ -173,6 +173,7 @@ def _told(listed: Listed) -> dict[str, Any]:
         "segment": delivery.segment,
         "change": delivery.kind,
         "at": iso(delivery.at),
+        "cause": delivery.cause,
         "state": delivery.state,
         "attempts": delivery.attempts,
         "purpose": delivery.purpose,

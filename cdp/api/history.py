@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,7 +145,9 @@ class History:
             profile = await refs.profile_of(connection, ref, parts.vault.subject)
             nodes = (await parts.people.nodes(connection, [profile])).get(profile, [])
             page = await reading.page(connection, nodes, wanted, after)
-        entries = [_entry(place, what) for place, what in page.entries]
+            fragments = await parts.people.profiles.shelf.open(connection, nodes)
+        wrong = {event_id for each in fragments.values() for event_id in each.corrected}
+        entries = [_entry(place, what, wrong) for place, what in page.entries]
         last = page.next.packed() if page.next else None
         return pages.json(
             {
@@ -171,7 +174,7 @@ def _wanted(request: Request) -> Wanted:
     return Wanted(since, until, names, include == "segments", pages.limit(request))
 
 
-def _entry(place: Place, what: Event | Move) -> dict[str, Any]:
+def _entry(place: Place, what: Event | Move, wrong: Collection[bytes]) -> dict[str, Any]:
     if isinstance(what, Move):
         return {
             "kind": "segment",
@@ -180,7 +183,10 @@ def _entry(place: Place, what: Event | Move) -> dict[str, Any]:
             "change": "entered" if what.entered else "left",
             "cause": what.cause,
         }
-    return {
+    marks: dict[str, Any] = {"corrected": True} if what.id in wrong else {}
+    if what.corrects:
+        marks |= {"corrects": what.corrects.hex(), "reason": what.extra.get("reason", "")}
+    return marks | {
         "kind": "event",
         "at": iso(place.at),
         "event": timeline.name_of(what),

@@ -120,6 +120,7 @@ DESTINATION: dict[str, Any] = {
     "timeout": 10.0,
     "enabled": True,
     "consent_events": True,
+    "corrections": True,
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -134,6 +135,7 @@ DELIVERIES: dict[str, Any] = {
             "segment": "buyers",
             "change": "entered",
             "at": AT,
+            "cause": FACT,
             "state": "sent",
             "attempts": 1,
             "purpose": "marketing_email",

@@ -58,9 +58,17 @@ TIMELINE: dict[str, Any] = {
             "segment": Perhaps("buyers"),
             "change": Perhaps("entered"),
             "cause": Perhaps(FACT),
+            "corrected": Perhaps(True),
+            "corrects": Perhaps(FACT),
+            "reason": Perhaps("the shop counted in cents"),
         }
     ],
     **NEXT,
+}
+CORRECTED: dict[str, Any] = {
+    "correction": "9b0c6f1d2e7a4b5c8d3e0f1a2b4c6d8e",
+    "corrects": FACT,
+    "at": AT,
 }
 SIZE: dict[str, Any] = {"key": "buyers", "as_of": AT, "size": 1}
 SIZES: dict[str, Any] = {"key": "buyers", "sizes": [{"at": AT, "size": 1}]}

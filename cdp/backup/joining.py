@@ -19,9 +19,11 @@ from cdp.backup import files, theirs
 from cdp.backup.manifest import File, Manifest
 from cdp.backup.rows import Rows
 from cdp.backup.store import Connection
+from cdp.correcting import corrected_by
 from cdp.db import Database
 from cdp.errors import Damaged, KeysDestroyed, Unreadable
 from cdp.events import EVENTS, Event, SubjectId
+from cdp.facts import id_of
 from cdp.log import store as log_store
 from cdp.log.codec import unpack_event
 from cdp.log.keyring import Keyring, Known
@@ -29,7 +31,7 @@ from cdp.log.vault import Seal, Vault
 from cdp.log.writing import Fact, all_sealed, fact_of
 from cdp.suppression.listed import Suppressed
 from consent.model import is_about_consent
-from identity.identifiers import INFER, TOLD, ruling
+from identity.identifiers import INFER, RULINGS, ruling
 from profiles.fragment import PREDICT
 
 BATCH = 1000
@@ -164,9 +166,9 @@ class Joining:
             self.tally.guesses += 1
             return None
         source, ours = self._sources[event.source], self.ours.keyring.vault
-        event = replace(
-            event, source=source, id=ours.digest(f"{source}\x00{event.message_id}".encode())
-        )
+        event = replace(event, source=source, id=id_of(ours, event.message_id, source))
+        if event.corrects:
+            event = replace(event, corrects=corrected_by(ours, event))
         said = ruling(event)
         subject = self.ours.subject_of(event) if said is None else ours.subject(*said.a)
         if subject in self.left_out and not _says_consent(event):
@@ -180,4 +182,4 @@ def _erased(fact: Fact, known: Known | None) -> bool:
 
 
 def _says_consent(event: Event) -> bool:
-    return is_about_consent(event) or event.type in TOLD
+    return is_about_consent(event) or event.type in RULINGS

@@ -26,6 +26,7 @@ WHOLE = (
     "audit",
     "brand",
     "builds",
+    "carried",
     "computed_traits",
     "consent_chain",
     "consent_heads",

@@ -98,7 +98,8 @@ class Exporting:
         by_day: dict[str, list[Row]] = {}
         for subject, told in opened:
             profile = owner.get(subject, b"")
-            if profile not in allowed or told.type in TOLD or not signals.isdisjoint(denied(told)):
+            told_by_others = told.type in TOLD and not told.corrects
+            if profile not in allowed or told_by_others or not signals.isdisjoint(denied(told)):
                 continue
             by_day.setdefault(times.iso(told.at)[:10], []).append(rows.event(told, profile))
         return by_day

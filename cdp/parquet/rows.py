@@ -30,6 +30,7 @@ EVENTS = pa.schema(
         ("properties", pa.string()),
         ("traits", pa.string()),
         ("context", pa.string()),
+        ("corrects", pa.string()),
     ]
 )
 PROFILES = pa.schema(
@@ -65,6 +66,7 @@ def event(told: Event, profile: ProfileId) -> dict[str, Any]:
         "properties": _json(told.properties),
         "traits": _json(told.traits),
         "context": _json(told.context),
+        "corrects": told.corrects.hex() or None,
     }
 
 

@@ -23,7 +23,7 @@ from identity.graph import NodeId
 from identity.rules import Rules
 from profiles import defining
 from profiles.facts import Sight, Somebody
-from profiles.fragment import Fragment, empty, fold, parts
+from profiles.fragment import Fragment, empty, fold, has_happened, parts
 from profiles.model import Shown, compute_all, evaluate_all, join
 
 
@@ -61,7 +61,7 @@ class Past:
                 return None
         name, who = found
         fragments = {node: each for node, each in fragments.items() if node in who.nodes}
-        if not fragments:
+        if not any(map(has_happened, fragments.values())):
             return None
         stands = (await then.stands(connection, {name: who}))[name]
         mine, hashed = set(who.nodes), self.people.keyring.vault.subject
@@ -101,15 +101,34 @@ class Past:
         self, connection: Connection, nodes: list[SubjectId], at: Instant
     ) -> dict[SubjectId, Fragment]:
         """What their events up to then amount to: never more than a stretch of them at hand."""
+        wrong: dict[SubjectId, set[bytes]] = {}
+        fragments = await self._read(connection, nodes, at, wrong)
+        if wrong:  # what was corrected is known only once the corrections have been read
+            fragments = await self._read(connection, nodes, at, wrong)
+        return fragments
+
+    async def _read(
+        self,
+        connection: Connection,
+        nodes: list[SubjectId],
+        at: Instant,
+        wrong: dict[SubjectId, set[bytes]],
+    ) -> dict[SubjectId, Fragment]:
+        """Without what is `wrong`, to which all is added that was corrected by then."""
         kept = await defining.counting_all(connection)
         fragments: dict[SubjectId, Fragment] = {}
         async for records in log_store.of_subjects(connection, nodes, self.partitions):
             for subject, event in await self.people.keyring.open_events(connection, records):
-                if event.received_at > at or event.type in identifiers.TOLD or expired(event):
+                if event.received_at > at:
+                    continue
+                if event.corrects:
+                    wrong.setdefault(subject, set()).add(event.corrects)
+                if event.type in identifiers.TOLD or expired(event):
                     continue
                 named = identifiers.read(event)
                 if named.subject is not None:
                     into = fragments.setdefault(subject, empty())
+                    into.corrected |= wrong.get(subject, set())
                     fold(into, event, named.identifiers, kept, denied(event))
         return fragments
 

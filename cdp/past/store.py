@@ -11,87 +11,25 @@ from cdp.log.store import Record
 from cdp.times import to_datetime
 from profiles.audience import Member
 
-# How long somebody was in a segment. An entry holds until the same profile's next row, and follows
-# the profile into whichever it is merged into: there it holds until that one's next row, for a
-# merge writes none. Who splits off takes it along, and whether they kept it is told by what came
-# of it: an exit, or that they are in it now; an entry says that they had not. Likewise of a profile
-# that others split off from: if it is in it no more without a word, or comes back out of another,
-# there was nothing left of it.
+# How long somebody was in a segment: an entry holds until the same profile's next row. What moved
+# with identifiers, in merges and splits, has rows of its own, that nobody was told of.
 _SPANS: LiteralString = """
-    with recursive live as (
-        select id, key, (extract(epoch from created_at) * 1000000)::bigint as since from segments),
+    with live as (
+        select key, (extract(epoch from created_at) * 1000000)::bigint as since from segments),
     rows as (
-        select c.segment, c.profile, c.entered, c.at,
-               lead(c.at) over (partition by c.segment, c.profile order by c."offset") as next
-          from changes c join live l on l.key = c.segment and c.at >= l.since
-         where {whose}),
+        select segment, profile, entered, at, at as since from changes where {whose}
+        union all select segment, profile, entered, at, since from carried where {whose}),
     spans as (
-        select r.segment, r.profile, r.at as since, r.at as begins, r.next,
-               cast(0 as bigint) as number
-          from rows r where r.entered
-        union all
-        select s.segment, m.profile, s.since, m.at, m.next, m.number
-          from spans s cross join lateral (
-            select h.profile, h.at, h.number, h.kind, r.at as next,
-                   case when h.kind = 'merged' then true
-                        when r.at is not null then not r.entered
-                        else exists (select from memberships b join live l on l.id = b.segment
-                                      where l.key = s.segment and b.profile = h.profile)
-                          or exists (select from identity_history g
-                                      where g.former = h.profile and g.number > h.number
-                                        and coalesce((
-                                          select not c.entered from changes c
-                                           where c.profile = g.profile
-                                             and c.segment = s.segment and c.at > g.at
-                                           order by c."offset" limit 1), true))
-                    end as stays
-              from identity_history h
-              left join lateral (
-                select c.at, c.entered from changes c
-                 where c.profile = h.profile and c.segment = s.segment and c.at > h.at
-                 order by c."offset" limit 1) r on true
-             where h.former = s.profile and h.number > s.number and h.at >= s.begins
-               and (s.next is null or h.at < s.next)
-               and not exists (select from identity_history g
-                                where g.former = s.profile and g.kind = 'merged'
-                                  and g.number > s.number and g.number < h.number
-                                  and g.at >= s.begins)) m
-         where m.stays),
+        select r.segment, r.profile, r.entered, r.since, r.at as begins,
+               lead(r.at) over (partition by r.segment, r.profile order by r.at) as next
+          from rows r join live l on l.key = r.segment and r.at >= l.since),
     ended as materialized (
-        select s.segment, s.profile, s.since, s.begins,
-               least(s.next, m.merged, e.at,
-                     case when s.next is null and m.last is not null and not exists (
-                            select from memberships b join live l on l.id = b.segment
-                             where l.key = s.segment and b.profile = s.profile)
-                          then m.last end,
-                     case when m.last is not null then (
-                        select max(h.at) from identity_history h
-                          join (select min(g.number) as number from identity_history g
-                                 where g.profile = s.profile and g.kind = 'split'
-                                   and g.number > s.number and g.at > s.begins
-                                   and (s.next is null or g.at < s.next)) back
-                            on h.number < back.number
-                         where h.former = s.profile and h.number > s.number
-                           and h.at >= s.begins) end) as ends
-          from spans s
-          left join erasures e on e.subject = s.profile and e.at >= s.begins
-          left join lateral (
-            select max(h.at) as last, min(h.at) filter (where h.kind = 'merged') as merged
-              from identity_history h
-             where h.former = s.profile and h.number > s.number and h.at >= s.begins) m on true)
+        select s.segment, s.profile, s.since, s.begins, least(s.next, min(e.at)) as ends
+          from spans s left join erasures e on e.subject = s.profile and e.at >= s.begins
+         where s.entered group by 1, 2, 3, 4, s.next)
 """
-_IN_SEGMENT: LiteralString = _SPANS.replace("{whose}", "c.segment = :key")
-# Also what those were in who became one with them, or whom they split off from.
-_OF_PERSON: LiteralString = _SPANS.replace(
-    "{whose}", "c.profile in (select id from related)"
-).replace(
-    "with recursive live as",
-    """
-    with recursive related(id) as (
-        select unnest(cast(:profiles as bytea[]))
-        union select h.former from related r join identity_history h on h.profile = r.id),
-    live as""",
-)
+_IN_SEGMENT: LiteralString = _SPANS.replace("{whose}", "segment = :key")
+_OF_PERSON: LiteralString = _SPANS.replace("{whose}", "profile = any(:profiles)")
 
 # Of several spans of one person at once the union counts.
 _SIZES = named(
@@ -129,7 +67,7 @@ _DECIDED = named(
     f"""
     {_OF_PERSON}
     select segment, min(since) from ended
-     where begins <= :at and (ends is null or ends > :at) and profile = any(:profiles)
+     where begins <= :at and (ends is null or ends > :at)
      group by segment order by segment
     """  # noqa: S608 - SQL of ours
 )

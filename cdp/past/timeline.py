@@ -124,5 +124,5 @@ def newest(until: Instant) -> Place:
 
 
 def _is_theirs(event: Event) -> bool:
-    """Not an operator's word, nor matching's, nor that time passed."""
-    return event.type not in TOLD and not expired(event)
+    """Not an operator's word, unless it corrects theirs, nor matching's, nor that time passed."""
+    return (event.type not in TOLD or bool(event.corrects)) and not expired(event)

@@ -138,7 +138,7 @@ async def erase(
     opening: Opening,
 ) -> tuple[dict[str, int], int]:
     """Destroy these subjects' keys and take them out of every table: (rows by table, keys)."""
-    removed = await projections.remove(connection, subjects, opening)
+    removed = await projections.remove(connection, subjects, opening, now)
     await verdicts.record(connection, removed.moves, now)
     deleted = removed.rows | await ledgers.remove(connection, subjects, now)
     await ledgers.exits(connection, removed.left, now)

@@ -35,7 +35,7 @@ _INSTANTS = ("at", "received_at", "original_timestamp", "sent_at")
 EVENT_COLUMNS = (
     *("id", "type", "name", "at", "received_at", "source", "message_id"),
     *("user_id", "anonymous_id", "previous_id", "group_id", "properties", "traits", "context"),
-    *("integrations", "original_timestamp", "sent_at", "extra"),
+    *("integrations", "original_timestamp", "sent_at", "extra", "corrects"),
 )
 
 
@@ -218,7 +218,8 @@ def told(event: Event, sources: Mapping[int, str]) -> dict[str, Any]:
     """An event as it is handed out."""
     shown: dict[str, Any] = {name: getattr(event, name) for name in EVENT_COLUMNS}
     shown |= {name: None if shown[name] is None else iso(shown[name]) for name in _INSTANTS}
-    return shown | {"id": event.id.hex(), "source": sources.get(event.source, str(event.source))}
+    shown |= {"id": event.id.hex(), "corrects": event.corrects.hex() or None}
+    return shown | {"source": sources.get(event.source, str(event.source))}
 
 
 def _delivery(each: delivery_store.Listed) -> dict[str, Any]:

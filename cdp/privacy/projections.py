@@ -9,13 +9,14 @@ import identity.store as identity_store
 import profiles.store as profile_store
 from cdp.db import Connection, named
 from cdp.errors import Conflict
-from cdp.events import ProfileId, SubjectId
+from cdp.events import Instant, ProfileId, SubjectId
 from cdp.log import erasures
 from cdp.log.keyring import Keyring
 from identity.graph import NodeId
 from identity.rulebook import RuleBook
 from identity.settling import Settling
 from identity.verdicts import Move
+from profiles import carrying
 from profiles.fragment import Fragment
 
 # An edge goes with its evidence; a spelling is evidence of nobody's.
@@ -89,11 +90,12 @@ class Removed(NamedTuple):
 
 
 async def remove(
-    connection: Connection, subjects: Sequence[SubjectId], opening: Opening
+    connection: Connection, subjects: Sequence[SubjectId], opening: Opening, at: Instant | None
 ) -> Removed:
     """Take these subjects out, and settle anew what they held together. Locks the graph.
 
-    Whoever was joined with them by likeness, or shares an identifier with them, stays.
+    Whoever was joined with them by likeness, or shares an identifier with them, stays. The
+    ledger says so as of an instant; None: not in a replay, whose memberships are not live.
     """
     await identity_store.lock(connection)
     ours = {"subjects": list(subjects)}
@@ -110,7 +112,7 @@ async def remove(
     await _age(connection, around, set(subjects), opening)
     settling = await _settled(connection, components)
     moves = settling.moves
-    await profile_store.split(connection, [(each.former, each.profile) for each in moves])
+    await carrying.split(connection, [(each.former, each.profile) for each in moves], at)
     living = {row[0] for row in await connection.execute(_LIVING, ours)}
     ended = [each for each in subjects if each not in living]
     left = await profile_store.memberships(connection, ended)
@@ -145,7 +147,7 @@ async def leave_out(connection: Connection, keyring: Keyring, known: int, openin
     if await keyring.load(connection, gone):
         raise Conflict("somebody was erased meanwhile, and came back: replay again")
     if gone:
-        await remove(connection, gone, opening)
+        await remove(connection, gone, opening, None)
 
 
 async def _settled(connection: Connection, components: Sequence[bytes]) -> Settling:

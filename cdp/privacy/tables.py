@@ -36,6 +36,7 @@ STAYS = {
     "brand": "configuration",
     "build_partitions": "how far definitions are",
     "builds": "how far definitions are",
+    "carried": "memberships that moved with identifiers, by keyed hash",
     "changes": "entries and exits by keyed hash, which feeds have been read from",
     "checkpoints": "positions",
     "computed_traits": "configuration",

@@ -51,6 +51,7 @@ EXPECTED = {
     "Must be a language": "what an object's names may be does not come through from the form",
     "Must be an http or https URL": "which texts name a host is more than a pattern can tell",
     "events are stored for": "which purpose is meant stands in the path, not in the body",
+    "events have none; give": "what can be said instead depends on what the event was",
     "Say what to compare with": "which of several fields are comparisons is more than their number",
     "not both.": "which fields of a condition go together is more than its schema says",
     "Goes with count alone": "likewise",

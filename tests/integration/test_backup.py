@@ -33,6 +33,7 @@ KEPT = {  # what must be the same to the last byte, and in which order to look a
     "segments": "id",
     "destinations": "key",
     "quarantine": "id",
+    "carried": "number",
     "identity_history": "number",
     "memberships": "segment, profile",
 }

@@ -19,6 +19,7 @@ from cdp.log.vault import Vault
 from cdp.migrate import migrate
 from cdp.replay import until_quiet
 from tests.conftest import Api
+from tests.integration.test_corrections import correct, ordered, timeline
 from tests.support.backups import digests, live, rows
 from tests.support.driver import Driver
 from tests.support.instances import Instance, api_on
@@ -211,3 +212,24 @@ async def test_another_key_is_refused(api: Api, running: Running, other: Other) 
         await transfer.join(
             api.instance.settings, running, other.backup, [b"x" * 32], lambda *told: None
         )
+
+
+async def test_what_was_corrected_there_is_corrected_here(
+    api: Api, running: Running, other: Other
+) -> None:
+    wrong = await ordered(other.api, 5000)
+    await correct(other.api, wrong, properties={"revenue": 50})
+    await correct(other.api, await ordered(other.api, 70))
+    other.back_up()
+    await take_in(api, running, other)
+    await api.settle()
+    assert (await api.get("/profiles/user_id:ada"))["events"] == {"order": 1}
+    entries = {each["type"]: each for each in await timeline(api, query="event=retract")}
+    entries |= {
+        each["properties"]["revenue"]: each for each in await timeline(api, query="event=order")
+    }
+    assert entries[50]["corrects"] == entries[5000]["id"] != wrong
+    assert entries["retract"]["corrects"] == entries[70]["id"]
+    assert [entries[each].get("corrected") for each in (50, 5000, 70)] == [None, True, True]
+    async with main.replaying(api.instance.settings, running) as replay:
+        assert all(each.equal for each in await until_quiet(replay))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import random
-from pathlib import Path
+import os
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from cdp import times
+from cdp import main, times
+from cdp.replay import until_quiet
 from tests.conftest import Api
 from tests.support.instances import api_on, instance_on
 from tests.support.stores import Stores
 
+# Histories, the same ones each time; with the setting so many others, to look for what is wrong.
+EXAMPLES = int(os.environ.get("CDP_TEST_HISTORIES", "5"))
 HOUR = 3600 * times.SECOND
 DAY = 24 * HOUR
 REFS = ["user_id:u0", "user_id:u1", "anonymous_id:a0", "anonymous_id:a1", "anonymous_id:a2"]
@@ -91,46 +96,82 @@ async def recall(api: Api, at: str) -> Snapshot:
     return Snapshot(at, people, members, sizes)  # type: ignore[arg-type]
 
 
-async def happen(api: Api, dice: random.Random) -> None:
-    """One thing, of those that move people."""
-    one, other = dice.sample(REFS, 2)
-    kind = dice.choice(
-        ["order", "order", "order", "late", "identify", "word", "consent", "stamp", "word"]
+@dataclass(frozen=True)
+class Deed:
+    """One thing, of those that move people; `which` chooses among what it may be done with."""
+
+    kind: str
+    one: str
+    other: str
+    which: int
+
+    async def do(self, api: Api) -> None:
+        stated = self.which % 2 == 0
+        match self.kind:
+            case "order":
+                await order(api, self.one, 99 if stated else 9)
+            case "late":
+                await order(api, self.one, 99, HOUR if stated else 40 * DAY)
+            case "stamp":
+                stamp = {"consent": {"categoryPreferences": {"analytics": stated}}}
+                await order(api, self.one, 99, context=stamp)
+            case "identify":
+                who = ids(f"user_id:u{self.which % 2}", f"anonymous_id:a{self.which % 3}")
+                call = {**who, "traits": {"country": ["DE", "AT", None][self.which % 4 % 3]}}
+                assert (await api.send("/v1/identify", call)).is_success
+            case "link" | "unlink":
+                said = {"a": self.one, "b": self.other, "reason": "said"}
+                answer = await api.call("POST", f"/identity/{self.kind}", json=said)
+                assert answer.is_success
+            case "consent":
+                wanted = {"purpose": "marketing_email", "state": "granted" if stated else "denied"}
+                await api.put(f"/consent/{self.one}", wanted)
+            case "correct" | "retract":
+                await self.correct(api)
+
+    async def correct(self, api: Api) -> None:
+        """One of the orders that they have by now, if it was not corrected before."""
+        answer = await api.call("GET", f"/profiles/{self.one}/timeline?event=order")
+        found = answer.json().get("timeline", ())
+        left = [each["id"] for each in found if "corrected" not in each]
+        if left:
+            body: dict[str, Any] = {"event": left[self.which % len(left)], "reason": "wrong"}
+            if self.kind == "correct":
+                body["instead"] = {"properties": {"revenue": [5, 77][self.which % 2]}}
+            answer = await api.call("POST", "/corrections", json=body)
+            refused = answer.status_code == 409 and "do not allow" in answer.text
+            assert answer.is_success or refused, answer.text
+
+
+KINDS = ["order", "late", "identify", "link", "unlink", "consent", "stamp", "correct", "retract"]
+deeds = st.permutations(REFS).flatmap(
+    lambda refs: st.builds(
+        Deed, st.sampled_from(KINDS), st.just(refs[0]), st.just(refs[1]), st.integers(0, 11)
     )
-    match kind:
-        case "order":
-            await order(api, one, dice.choice([9, 99]))
-        case "late":
-            await order(api, one, 99, dice.choice([HOUR, 40 * DAY]))
-        case "stamp":
-            stamp = {"consent": {"categoryPreferences": {"analytics": dice.random() < 0.5}}}
-            await order(api, one, 99, context=stamp)
-        case "identify":
-            who = ids(f"user_id:u{dice.randrange(2)}", f"anonymous_id:a{dice.randrange(3)}")
-            call = {**who, "traits": {"country": dice.choice(["DE", "AT", None])}}
-            assert (await api.send("/v1/identify", call)).is_success
-        case "word":
-            said = {"a": one, "b": other, "reason": "said"}
-            path = dice.choice(["link", "unlink", "unlink"])
-            assert (await api.call("POST", f"/identity/{path}", json=said)).is_success
-        case "consent":
-            state = dice.choice(["granted", "granted", "denied"])
-            await api.put(f"/consent/{one}", {"purpose": "marketing_email", "state": state})
+)
 
 
-@pytest.mark.parametrize("seed", [0, 105])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize="CDP_TEST_HISTORIES" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.lists(deeds, min_size=8, max_size=16))
 async def test_as_of_a_time_is_what_was_live_then(
-    stores: Stores, tmp_path: Path, seed: int
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, history: list[Deed]
 ) -> None:
-    dice = random.Random(seed)
-    async with instance_on(stores.fresh(), tmp_path) as instance, api_on(instance) as api:
+    running, directory = stores.fresh(), tmp_path_factory.mktemp("past")
+    async with instance_on(running, directory) as instance, api_on(instance) as api:
         await defined(api)
         snapshots = [await say(api)]
-        for _ in range(14):
-            await happen(api, dice)
+        for deed in history:
+            await deed.do(api)
             snapshots.append(await say(api))
         for snapshot in snapshots:
             assert await recall(api, snapshot.at) == snapshot
+        async with main.replaying(instance.settings, running) as replay:
+            assert all(each.equal for each in await until_quiet(replay))
 
 
 async def test_the_clock_is_that_of_receipt_and_whoever_was_not_seen_is_told_so(api: Api) -> None:
@@ -219,3 +260,32 @@ async def test_sizes_go_with_entries_exits_and_merges(api: Api) -> None:
     await api.call("DELETE", "/segments/seen")
     await api.put("/segments/seen", {"name": "Seen", "where": {"event": "never"}})
     assert (await api.get(f"/segments/seen/size?as_of={await now(api)}"))["size"] == 0
+
+
+async def test_who_splits_off_is_counted_until_and_unless_they_keep_it(api: Api) -> None:
+    regulars = {"event": "page", "count": {"gte": 2}}
+    await api.put("/segments/seen", {"name": "Seen", "where": {"event": "page"}})
+    await api.put("/segments/regulars", {"name": "Regulars", "where": regulars})
+    moments = [await now(api)]
+    joined = {"a": "user_id:ada", "b": "anonymous_id:d1", "reason": "hers"}
+    for step in ("user_id:ada", "anonymous_id:d1", "link", "unlink", "link", "unlink"):
+        if ":" in step:
+            assert (await api.send("/v1/page", ids(step))).is_success
+        else:
+            assert (await api.call("POST", f"/identity/{step}", json=joined)).is_success
+        moments.append(await now(api))
+    sizes: dict[str, list[int]] = {"seen": [], "regulars": []}
+    for at in moments:
+        for key, found in sizes.items():
+            found.append((await api.get(f"/segments/{key}/size?as_of={at}"))["size"])  # type: ignore[arg-type]
+    assert sizes == {"seen": [0, 1, 2, 1, 2, 1, 2], "regulars": [0, 0, 0, 1, 0, 1, 0]}
+    decided = []
+    for ref in ("user_id:ada", "anonymous_id:d1"):
+        told: list[Any] = [await api.get(f"/profiles/{ref}?as_of={at}") for at in moments[2:]]
+        decided.append([sorted(each["decided"]) for each in told])
+    alone, both = ["seen"], ["regulars", "seen"]
+    assert decided == [[alone, both, alone, both, alone]] * 2
+    since: list[Any] = [await api.get(f"/profiles/user_id:ada?as_of={at}") for at in moments[2:]]
+    assert len({each["decided"]["seen"] for each in since}) == 1
+    told_of: Any = await api.get("/segments/seen/changes")  # by deeds alone
+    assert [each["change"] for each in told_of["changes"]] == ["entered", "entered"]

@@ -21,6 +21,7 @@ PROTECTED = {
     "audit.mac": "mac",
     "audit.people": "hash",
     "builds.touched_to": "hash",
+    "carried.profile": "hash",
     "changes.profile": "hash",
     "collectable.subject": "hash",
     "consent_chain.mac": "mac",

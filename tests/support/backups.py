@@ -42,12 +42,13 @@ async def live(api: Api, hook: Receiver, events: int = 600) -> None:
         await api.put(f"/consent/user_id:{user}", {"purpose": purpose, "state": state})
     word = {"a": "user_id:user-00000003", "b": "user_id:user-00000004", "reason": "twins"}
     assert (await api.call("POST", "/identity/unlink", json=word)).status_code == 200
-    for who in (
-        {"anonymousId": "phone"},
-        {"userId": "ada"},
-        {"userId": "ada", "anonymousId": "phone"},
+    bought = {"event": "Order Completed", "properties": {"revenue": 99}}
+    for call, who in (
+        ("identify", {"anonymousId": "phone"}),
+        ("track", {"userId": "ada", **bought}),
+        ("identify", {"userId": "ada", "anonymousId": "phone"}),  # a buyer by another id
     ):
-        await api.send("/v1/identify", who)
+        await api.send(f"/v1/{call}", who)
         await api.settle()
     await api.send("/v1/track", {"userId": "ada"})  # without a name: to quarantine
     await api.settle()

@@ -117,6 +117,28 @@ def test_folding_is_the_same_in_any_order(events: list[Event], shuffler: random.
     assert fragment.encode(fragment.decode(expected)) == expected
 
 
+@given(calls, st.data())
+def test_what_was_recorded_in_error_leaves_only_what_somebody_is_called(
+    events: list[Event], data: st.DataObject
+) -> None:
+    wrong = set(data.draw(st.lists(st.sampled_from([each.id for each in events]))))
+    made = fragment.empty()
+    made.corrected = wrong
+    holds = [each for each in events if each.id not in wrong]
+    expected = folded(holds)
+    for each in data.draw(st.permutations(events)):
+        named = [Identifier("user_id", each.user_id)] if each.user_id else []
+        fragment.fold(made, each, named, KEPT)
+    assert fragment.decode(fragment.encode(made)) == made
+    assert {name for each in made.identifiers.values() for name in each} == {
+        each.user_id for each in events if each.user_id
+    }
+    expected.identifiers, expected.corrected = made.identifiers, wrong
+    assert made == expected
+    assert fragment.encode(made) == fragment.encode(expected)
+    assert fragment.has_happened(made) == bool(holds)
+
+
 @given(calls, st.randoms(use_true_random=False))
 def test_joining_is_the_same_however_events_are_spread_over_fragments(
     events: list[Event], shuffler: random.Random
