@@ -29,7 +29,7 @@ from profiles.models.store import Model
 SLICE = 200  # people gathered in one transaction; timers wait for no longer
 MOST = 50_000  # people that are looked at to learn
 PATIENT = 10  # of a process that learns: whoever serves people comes first
-AGAIN = 10 * 60 * 1_000_000  # microseconds after which one that failed is tried again
+AGAIN = 10 * 60 * 1_000_000  # microseconds after which one that was broken off is begun anew
 
 log = structlog.get_logger(__name__)
 
