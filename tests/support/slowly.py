@@ -166,8 +166,11 @@ def passes(value: Any, tests: dict[str, Any], now: int) -> bool:
             numbers_of(Did(0, "", 0, {"v": value if not isinstance(value, list) else None}), "v"),
             None,
         )
-    if tests.get("as") == "text" and isinstance(value, int | float):
-        value = str(value).lower() if isinstance(value, bool) else f"{value:g}"
+    if tests.get("as") == "text" and not isinstance(value, str):
+        if isinstance(value, bool):
+            value = str(value).lower()
+        else:  # a list is no text
+            value = f"{value:g}" if isinstance(value, int | float) else None
     return all(_passes(op, value, wanted, now) for op, wanted in tests.items() if op in _OPS)
 
 
