@@ -29,7 +29,7 @@ from profiles.models.store import Model
 SLICE = 200  # people gathered in one transaction; timers wait for no longer
 MOST = 50_000  # people that are looked at to learn
 PATIENT = 10  # of a process that learns: whoever serves people comes first
-AGAIN = 10 * 60 * 1_000_000  # microseconds after which one that was broken off is begun anew
+AGAIN = 3600 * 1_000_000  # microseconds after which one that failed is tried again
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +76,6 @@ class Learning:
                 await fits.finish(
                     connection, begun.id, "failed", people=people, error=outcome.error
                 )
-                await self._later(connection, model)
             _count(model.key, "failed", {})
             log.warning("model_not_fitted", model=model.key, error=outcome.error)
             return
@@ -95,13 +94,9 @@ class Learning:
         now = await store.find(connection, model.key)
         if fit is not None and now and now.id == model.id and now.active == model.active:
             await store.adopt(connection, model.id, fit)
-            await Learning._later(connection, now)
-
-    @staticmethod
-    async def _later(connection: Connection, model: Model) -> None:
-        """At its next turn, unless it was changed or asked for meanwhile."""
-        due = times.now() + parse_duration(model.wanted["every"])
-        await store.later(connection, model.id, due)
+            # Unless it was changed or asked for meanwhile.
+            due = times.now() + parse_duration(now.wanted["every"])
+            await store.later(connection, model.id, due)
 
     async def whole(self, model: Model, fit: int) -> Lesson:
         """Everybody who allows the purpose, or a sample, as they are now."""
