@@ -37,7 +37,6 @@ class Explaining:
     """Reads what a membership rests on."""
 
     people: People
-    partitions: int
 
     async def reasons(
         self, connection: Connection, segment: Segment, profile: ProfileId, now: Instant
@@ -71,7 +70,7 @@ class Explaining:
     ) -> list[Deed]:
         """All they did, but for what was corrected and what denies the purpose by itself."""
         found, wrong = [], set()
-        async for records in log_store.of_subjects(connection, list(subjects), self.partitions):
+        async for records in log_store.of_subjects(connection, subjects):
             for each in await self.people.keyring.open_events(connection, records):
                 event, name = each.event, event_name(each.event)
                 wrong.add(event.corrects)

@@ -203,7 +203,7 @@ def jobs(core: Core) -> Jobs:
     expiring = Expiring(core.database, core.keyring)
     signer = Signer(core.vault.receipt_key(), RECEIPT)
     erase = Erasing(core.database, core.partitions, core.people, signer)
-    export = Exporting(core.database, core.partitions, core.people)
+    export = Exporting(core.database, core.people)
     suppress = Suppressing(core.database, signer)
     privacy = PrivacyWork(
         core.database,
@@ -219,7 +219,7 @@ def jobs(core: Core) -> Jobs:
         chaining=chaining,
         expiring=expiring,
         privacy=privacy,
-        learning=Learning(core.database, core.partitions, core.people),
+        learning=Learning(core.database, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
     )
 

@@ -87,9 +87,7 @@ class Pipeline:
         hearing = Hearing(self.identity.listen(), Heard(), folding)
         for subject, event in opened(records, boxes):
             hearing.hear(unit, subject, event)
-        await Recounting(self.keyring, self.profiles, self.partitions).run(
-            connection, folding, records
-        )
+        await Recounting(self.keyring, self.profiles).run(connection, folding, records)
         resolved = await self.identity.resolve(connection, hearing.said, hearing.causes, unit.now)
         await consent.apply(connection, hearing.wished)
         await self.profiles.end(connection, folding)

@@ -86,7 +86,6 @@ class Previewing:
     """Tries definitions on people."""
 
     people: People
-    partitions: int
 
     async def preview(
         self, connection: Connection, purpose: str, where: Mapping[str, Any], now: Instant
@@ -147,7 +146,7 @@ class Previewing:
         owner = {subject: profile for profile, each in nodes.items() for subject in each}
         found: dict[ProfileId, list[Event]] = {}
         wrong = set()  # what was corrected
-        async for records in log_store.of_subjects(connection, list(owner), self.partitions):
+        async for records in log_store.of_subjects(connection, owner):
             for subject, event in await self.people.keyring.open_events(connection, records):
                 wrong.add(event.corrects)
                 if event.type not in identifiers.TOLD and not expired(event):

@@ -32,7 +32,6 @@ class Recounting:
 
     keyring: Keyring
     profiles: Profiles
-    partitions: int
 
     async def run(
         self, connection: Connection, folding: Folding, records: Sequence[Record]
@@ -48,7 +47,7 @@ class Recounting:
         folded = await self._folded(connection, set(homes.values()), folding, records)
         counted = await self.profiles.counted(connection, set(homes.values()))
         fresh = {subject: folding.start_over(subject) for subject in homes}
-        async for stretch in log_store.of_subjects(connection, list(homes), self.partitions):
+        async for stretch in log_store.of_subjects(connection, homes):
             places = {each.id: (homes[each.key], each.offset) for each in stretch}
             for subject, event in await self.keyring.open_events(connection, stretch):
                 place, said = places[event.id], identifiers.read(event)

@@ -131,7 +131,7 @@ class History:
         if who is None:
             return None
         node = parts.vault.subject(*who) if isinstance(who, Identifier) else who
-        past = Past(parts.people, parts.partitions, await self.book.refresh(connection))
+        past = Past(parts.people, await self.book.refresh(connection))
         return await past.profile(connection, node, at)
 
     async def get_timeline(self, request: Request) -> Response:

@@ -45,7 +45,7 @@ class Previews:
         """Size, some of the people, overlap with other segments and growth; nothing is saved."""
         loaded, _ = load(PreviewSchema(), await pages.read_body(request))
         purpose, where = loaded["purpose"], loaded["where"]
-        previewing = Previewing(self.parts.people, self.parts.partitions)
+        previewing = Previewing(self.parts.people)
         async with self.parts.changing(request) as connection:
             await refs.known_purpose(connection, purpose)
             await defined.check(connection, "", where)

@@ -90,7 +90,7 @@ class Profiles:
             segment = await segments.find(connection, refs.key(request))
             if segment is None:
                 raise NotFound(f"there is no segment {request.path_params['key']}")
-            explaining = Explaining(parts.people, parts.partitions)
+            explaining = Explaining(parts.people)
             found = await explaining.reasons(connection, segment, profile, now)
         if found is None:
             raise NotFound(f"nobody has been seen as {ref}")

@@ -7,7 +7,7 @@ so offsets have no gaps and become visible in order; `append_sealed` is among th
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from cdp.db import Connection, named
@@ -76,19 +76,21 @@ _CONSENT_HISTORY = named(
      where consent and subject = any(:subjects) order by at, id
     """
 )
-# No index tells where a subject's events are: writing one would cost every event. A log partition
-# is read through, a stretch at a time.
-_OF_SUBJECTS = named(
+_PLACES = named(
     """
-    select "offset", subject, id, payload from events
-     where partition = :partition and "offset" >= :start and "offset" < :end
-       and subject = any(:subjects) order by "offset"
+    select partition, "offset" from events where subject = any(:subjects)
+     order by partition, "offset"
     """
 )
-_END = named("select next_offset from heads where topic = 'events' and partition = :partition")
+_AT_PLACES = named(
+    """
+    select "offset", subject, id, payload from events
+     where partition = :partition and "offset" = any(:offsets) order by "offset"
+    """
+)
 _BY_ID = named('select "offset", subject, id, payload from events where id = any(:ids)')
 
-_STRETCH = 20_000  # offsets
+_STRETCH = 2_000  # facts of somebody at hand at once
 
 
 class Sealed(NamedTuple):
@@ -214,21 +216,17 @@ async def consent_history(connection: Connection, subjects: list[SubjectId]) -> 
 
 
 async def of_subjects(
-    connection: Connection, subjects: list[SubjectId], partitions: int
+    connection: Connection, subjects: Collection[SubjectId]
 ) -> AsyncIterator[list[Record]]:
-    """Every fact of these subjects, a stretch of their log partitions at a time."""
-    for partition in sorted({partition_of(subject, partitions) for subject in subjects}):
-        end = (await connection.execute(_END, {"partition": partition})).scalar_one()
-        for start in range(0, end, _STRETCH):
-            values = {
-                "partition": partition,
-                "start": start,
-                "end": start + _STRETCH,
-                "subjects": subjects,
-            }
-            rows = (await connection.execute(_OF_SUBJECTS, values)).all()
-            if rows:
-                yield [Record(*row) for row in rows]
+    """Every fact of these subjects, some at a time: by log partition, and there in order."""
+    places: dict[int, list[int]] = {}
+    for partition, offset in await connection.execute(_PLACES, {"subjects": list(subjects)}):
+        places.setdefault(partition, []).append(offset)
+    for partition, offsets in places.items():
+        for start in range(0, len(offsets), _STRETCH):
+            values = {"partition": partition, "offsets": offsets[start : start + _STRETCH]}
+            rows = await connection.execute(_AT_PLACES, values)
+            yield [Record(*row) for row in rows]
 
 
 async def by_id(connection: Connection, ids: list[bytes]) -> list[Record]:

@@ -42,7 +42,6 @@ class Looking:
 
     database: Database
     people: People
-    partitions: int
 
     async def back(self, model: Model, told: Told) -> Lesson:
         """What a model is learned from: of a sample of those who allow its purpose now."""
@@ -76,7 +75,7 @@ class Looking:
 
     async def _fold(self, connection: Connection, looking: Hindsight, asked: Asked) -> None:
         subjects = [subject for nodes, _ in asked.values() for subject in nodes]
-        async for stretch in log_store.of_subjects(connection, subjects, self.partitions):
+        async for stretch in log_store.of_subjects(connection, subjects):
             await self.people.keyring.renew(connection)
             for start in range(0, len(stretch), _SLICE):
                 records = stretch[start : start + _SLICE]

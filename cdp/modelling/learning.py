@@ -39,7 +39,6 @@ class Learning:
     """One fit after the other."""
 
     database: Database
-    partitions: int
     people: People
 
     @property
@@ -121,7 +120,7 @@ class Learning:
             async with self.database.transaction() as connection:
                 await fits.note(connection, fit, people)
 
-        return await Looking(self.database, self.people, self.partitions).back(model, told)
+        return await Looking(self.database, self.people).back(model, told)
 
 
 # What each kind learns from.

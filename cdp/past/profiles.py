@@ -43,7 +43,6 @@ class Past:
     """
 
     people: People
-    partitions: int
     rules: Rules
 
     async def profile(self, connection: Connection, node: NodeId, at: Instant) -> Then | None:
@@ -117,7 +116,7 @@ class Past:
         """Without what is `wrong`, to which all is added that was corrected by then."""
         kept = await defining.counting_all(connection)
         fragments: dict[SubjectId, Fragment] = {}
-        async for records in log_store.of_subjects(connection, nodes, self.partitions):
+        async for records in log_store.of_subjects(connection, nodes):
             for subject, event in await self.people.keyring.open_events(connection, records):
                 if event.received_at > at:
                     continue

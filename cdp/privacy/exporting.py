@@ -54,7 +54,6 @@ class Exporting:
     """Works on one request; an export that was interrupted begins again."""
 
     database: Database
-    partitions: int
     people: People
 
     async def __call__(self, request: Request) -> Request:
@@ -70,7 +69,7 @@ class Exporting:
             request = request._replace(people=subjects)
             box, owner = await self._box(connection, subjects)
             made = Archive(self.database, box, request)
-            found = Gathering(connection, self.people, self.partitions, subjects)
+            found = Gathering(connection, self.people, subjects)
             made.text("person.json", _pretty(view or {}))
             events, rows = await self._write(made, found, request)
         await made.close()

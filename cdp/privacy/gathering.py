@@ -52,12 +52,11 @@ class Gathering(NamedTuple):
 
     connection: Connection
     people: People
-    partitions: int
     subjects: Sequence[SubjectId]
 
     async def events(self) -> AsyncIterator[list[Event]]:
         """Every event in the log; not operators' words that name somebody else too."""
-        found = log_store.of_subjects(self.connection, list(self.subjects), self.partitions)
+        found = log_store.of_subjects(self.connection, self.subjects)
         async for records in found:
             opened = await self.people.keyring.open_events(self.connection, records)
             yield [each.event for each in opened if self._is_theirs(each.event)]
