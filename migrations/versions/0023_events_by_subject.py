@@ -1,4 +1,4 @@
-"""Where somebody's events are in the log: for explanations, timelines, earlier times, corrections."""
+"""Where in the log a person's events are: for explanations, timelines, the past, corrections."""
 
 from alembic import op
 
