@@ -75,15 +75,28 @@ class Looking:
 
     async def _fold(self, connection: Connection, looking: Hindsight, asked: Asked) -> None:
         subjects = [subject for nodes, _ in asked.values() for subject in nodes]
+        wrong = await self._corrected(connection, subjects)
         async for stretch in log_store.of_subjects(connection, subjects):
             await self.people.keyring.renew(connection)
             for start in range(0, len(stretch), _SLICE):
                 records = stretch[start : start + _SLICE]
                 for subject, event in await self.people.keyring.open_events(connection, records):
+                    if event.id in wrong:
+                        continue
                     if event.type not in identifiers.TOLD and not expired(event):
                         identified = identifiers.read(event).identifiers
                         looking.add(subject, event, identified, denied(event))
                 await asyncio.sleep(0)
+
+    async def _corrected(self, connection: Connection, subjects: Sequence[SubjectId]) -> set[bytes]:
+        """The ids of what was recorded in error, as is known now."""
+        found: set[bytes] = set()
+        for start in range(0, len(subjects), _SLICE):
+            some = subjects[start : start + _SLICE]
+            fragments = await self.people.profiles.shelf.open(connection, some)
+            for each in fragments.values():
+                found |= each.corrected
+        return found
 
     def _belongs(self, nodes: Sequence[SubjectId]) -> Callable[[str, str], bool]:
         mine, hashed = set(nodes), self.people.keyring.vault.subject

@@ -10,7 +10,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from cdp import metrics, times
+from cdp.modelling.hindsight import Looking
 from profiles.language.spans import DAY
+from profiles.learning.protocol import Lesson
 from profiles.models import store
 from profiles.models.fits import KEPT, begin, find
 from tests.conftest import Api
@@ -161,6 +163,33 @@ async def test_a_changed_model_says_nothing_until_it_has_learned_again(shop: Api
     await shop.put("/models/will_buy", WILL_BUY)
     await shop.settle()
     assert await said(shop, "idle") > 0.6
+
+
+async def test_what_was_recorded_in_error_is_not_learned_from(api: Api) -> None:
+    await tell(api, did("kay", "page", 10), did("kay", "Order Completed", 3, revenue=20))
+    await api.put("/models/will_buy", WILL_BUY)
+    core = api.instance.core
+
+    async def lesson() -> Lesson:
+        async with core.database.transaction() as connection:
+            model = await store.find(connection, "will_buy")
+        assert model is not None
+        return await Looking(core.database, core.people).back(model, nobody)
+
+    async def nobody(people: int) -> None:
+        pass
+
+    await api.settle()
+    before = await lesson()
+    assert [came for came, _ in before.truth] == [True]
+    told: Any = await api.get("/profiles/user_id:kay/timeline?event=Order Completed")
+    wrong = {"event": told["timeline"][0]["id"], "reason": "a test of the till"}
+    assert (await api.call("POST", "/corrections", json=wrong)).is_success
+    await api.settle()
+    after = await lesson()
+    assert [came for came, _ in after.truth] == [False]
+    counts = [(each.amounts["frequency"], each.amounts["carts"]) for each in after.observations]
+    assert counts == [(1, 0)]
 
 
 async def test_too_short_a_past_is_told(api: Api) -> None:
