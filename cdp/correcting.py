@@ -27,6 +27,7 @@ _OTHER_WAYS = {
     "link": "an operator's word is corrected by another one: POST /api/v1/identity/unlink",
     "unlink": "an operator's word is corrected by another one: POST /api/v1/identity/link",
     "infer": "a guess of matching is corrected by POST /api/v1/identity/unlink",
+    "predict": "a model says it anew once it has learned: POST /api/v1/models/{key}/fit",
     "retract": "what was taken back stays so; if it did happen, send it again as an event",
 }
 

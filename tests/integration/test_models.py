@@ -137,6 +137,24 @@ async def test_of_two_who_turn_out_to_be_one_one_is_kept(shop: Api) -> None:
     assert two["computed"]["tribes"] == gazers
 
 
+async def test_a_correction_leaves_what_models_said_which_are_not_corrected(
+    shop: Api, running: Running
+) -> None:
+    before = await of(shop, "b1")
+    timeline = "/profiles/user_id:b1/timeline"
+    said: Any = (await shop.get(f"{timeline}?event=predict"))["timeline"][0]
+    wrong = {"event": said["id"], "reason": "a likeness"}
+    refused = await shop.call("POST", "/corrections", json=wrong)
+    assert (refused.status_code, "/fit" in refused.json()["detail"]) == (409, True)
+    order: Any = (await shop.get(f"{timeline}?event=Order Completed"))["timeline"][0]
+    wrong = {"event": order["id"], "reason": "sent back"}
+    assert (await shop.call("POST", "/corrections", json=wrong)).is_success
+    await shop.settle()
+    assert await of(shop, "b1") == before
+    async with main.replaying(shop.instance.settings, running) as replay:
+        assert all(each.equal for each in await until_quiet(replay))
+
+
 async def test_an_sdk_cannot_say_what_a_model_says(shop: Api) -> None:
     forged = {
         "type": "predict",
