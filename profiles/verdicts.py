@@ -13,7 +13,7 @@ from profiles.language.aspects import Aspect, aspects
 from profiles.model import Definition, Evaluation, verdicts
 
 FEW = 16  # definitions that are evaluated sooner than looked up what was found before
-SIZE = 10_000  # profiles; 8 bytes for each definition
+SIZE = 2_000_000  # verdicts of all profiles together; 8 bytes each
 
 
 class Case(NamedTuple):
@@ -52,7 +52,7 @@ class Verdicts:
         self._definitions = definitions
         self._places = {each.id: place for place, each in enumerate(definitions)}
         self._found: OrderedDict[ProfileId, _Found] = OrderedDict()
-        self._size = size
+        self._most = max(size // max(len(definitions), 1), 1)  # profiles
         self._resting: dict[bytes, list[int]] = {}
         self._last: list[int] = []  # which rest on the last of all they did
         for place, each in enumerate(definitions):
@@ -108,5 +108,5 @@ class Verdicts:
             return
         self._found[profile] = found
         self._found.move_to_end(profile)
-        while len(self._found) > self._size:
+        while len(self._found) > self._most:
             self._found.popitem(last=False)

@@ -168,6 +168,17 @@ def test_whatever_it_rests_on(
     assert person.inside != was
 
 
+def test_no_more_is_remembered_than_there_is_room_for() -> None:
+    condition = parse({"event": "a"})
+    two = [Definition(number, "s", "all", condition) for number in (1, 2)]
+    judging = Verdicts(two, mark, size=6)
+    for name in "pqrs":
+        sight = Sight([fragment.empty()], {}, {})
+        judging.judge(Case(name.encode(), sight, {"all": True}, set(), None, None, 0), BASE)
+    known = [name for name in "pqrs" if judging.knows(name.encode(), frozenset())]
+    assert known == ["q", "r", "s"]
+
+
 def test_only_what_rests_on_it_is_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Person([{"event": name, "count": {"gte": 2}, "within": "1d"} for name in "abc"])
     asked: list[str] = []
