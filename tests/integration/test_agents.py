@@ -18,7 +18,6 @@ from cdp.stream import checkpoints
 from cdp.stream.broker import Chunk
 from cdp.stream.stage import Handle, Unit
 from tests.support.clusters import corner
-from tests.support.leavings import swept
 from tests.support.noting import MOST, Log, log_on, note, working
 from tests.support.stores import PARTITIONS
 
@@ -29,7 +28,6 @@ async def log(request: pytest.FixtureRequest, running: Running) -> AsyncIterator
     cluster = corner(request.getfixturevalue("kafka")) if request.param == "kafka" else None
     async with log_on(running, cluster) as made:
         yield made
-    swept()
 
 
 async def test_every_record_is_handled_once(log: Log) -> None:
