@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, LiteralString
 
 import msgspec
@@ -102,6 +102,7 @@ def named(sql: LiteralString) -> TextClause:
     return text(sql)
 
 
+_LEAVING_SECONDS = 1.0
 _ALIVE = named("select 1")
 _UNHURRIED = named("set idle_in_transaction_session_timeout = 0")
 
@@ -132,6 +133,8 @@ class Database:
         )
         event.listen(self._engine.sync_engine, "do_connect", self._connecting)
         event.listen(self._engine.sync_engine, "checkout", self._taken)
+        event.listen(self._engine.sync_engine, "checkin", self._given_back)
+        self._back = asyncio.Event()
         self._asking: asyncio.Task[None] | None = None
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         adapters = self._engine.dialect._psycopg_adapters_map  # type: ignore[attr-defined]
@@ -153,6 +156,9 @@ class Database:
     def _taken(self, connection: Any, record: Any, proxy: Any) -> None:
         if record.info["name"] != self._name:
             raise DisconnectionError("its name says other keys")  # the pool makes another one
+
+    def _given_back(self, connection: Any, record: Any) -> None:
+        self._back.set()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -219,5 +225,15 @@ class Database:
         await self.rows(_ALIVE)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; those that somebody still has are waited for, a moment.
+
+        What comes back later would be closed by nobody.
+        """
+        pool = self._engine.pool
+        assert isinstance(pool, QueuePool)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVING_SECONDS):
+                while pool.checkedout():
+                    self._back.clear()
+                    await self._back.wait()
         await self._engine.dispose()
