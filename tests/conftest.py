@@ -14,7 +14,6 @@ from cdp.settings import Settings
 from tests.support import kafka_jars
 from tests.support.instances import Api, Instance, api_on, instance_on
 from tests.support.kafka import Kafka
-from tests.support.leavings import swept
 from tests.support.stores import MASTER_KEY, PLACE, Stores, started
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other on few cores
@@ -42,10 +41,9 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 
 
 @pytest.fixture
-def running(stores: Stores) -> Iterator[Running]:
+def running(stores: Stores) -> Running:
     """A fresh database."""
-    yield stores.fresh()
-    swept()
+    return stores.fresh()
 
 
 @pytest.fixture
