@@ -10,11 +10,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from cdp.events import Instant, ProfileId
 from cdp.times import SECOND, iso
 
-Kind: TypeAlias = Literal["entered", "left", "expired", "erased"]
+Kind: TypeAlias = Literal["entered", "left", "expired", "erased", "message"]
 State: TypeAlias = Literal["requested", "refused", "sending", "sent", "retrying", "parked"]
 
 _NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
 ERASED: Literal["erased"] = "erased"  # a person, by their own request: of no segment
+MESSAGE: Literal["message"] = "message"  # to a person: what it says is written down beforehand
 CORRECTION = "correction"  # the cause of what came of an event that was recorded in error
 FIRST_WAIT = 1.0  # seconds; doubles with every try
 LONGEST_WAIT = 3600.0
@@ -22,11 +23,11 @@ LONGEST_WAIT = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where audiences go. `segments` empty means all of them."""
+    """Where audiences go. `segments` empty means all of them; `settings` are its kind's own."""
 
     key: str
     kind: str
-    url: str
+    settings: Mapping[str, Any]
     segments: tuple[str, ...] = ()
     purpose: str = ""  # empty: the segment's own
     channel: str = ""  # what it sends by: of a purpose with several, that one is needed
@@ -167,8 +168,18 @@ def after(
     return "retrying", now + round(wait * SECOND)
 
 
-def body(delivery: Delivery, view: Mapping[str, Any]) -> dict[str, Any]:
+def body(delivery: Delivery, view: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
     """What a webhook receives; of an erasure the view is what it is told."""
+    if delivery.kind == MESSAGE:
+        return {
+            "type": "message",
+            "timestamp": iso(delivery.at),
+            "data": {
+                "profile_id": view.get("profile_id"),
+                "identifiers": view.get("identifiers", {}),
+                "content": dict(content),
+            },
+        }
     if delivery.kind == ERASED:
         return {"type": "person.erased", "timestamp": iso(delivery.at), "data": dict(view)}
     if delivery.kind == "expired":

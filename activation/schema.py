@@ -1,4 +1,4 @@
-"""Destinations as people write them."""
+"""What people write of every destination; each kind's own settings are in `activation.kinds`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ from marshmallow import ValidationError, fields, validate
 
 from activation.addresses import is_forbidden_host
 from cdp.forms import Flag, Form, Number, WholeNumber, Written
-
-_DIGIT = "[A-Za-z0-9+/]"
-_SECRET = Written(
-    f"^whsec_(({_DIGIT}{{4}}){{8,20}}({_DIGIT}{{2}}==|{_DIGIT}{{3}}=)?"
-    f"|({_DIGIT}{{4}}){{21}}({_DIGIT}{{2}}==)?)$",
-    error="Must be whsec_ and the base64 of 24 to 64 bytes; or leave it out.",
-)
 
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 URL = Written(
@@ -33,17 +26,23 @@ def _reachable(url: str) -> None:
         raise ValidationError("Must name a host that can be reached, and a port from 1 to 65535.")
 
 
-class DestinationSchema(Form):
-    """Where entries and exits of segments are sent."""
-
-    kind = fields.String(
-        required=True, validate=validate.OneOf(["webhook"], error="Must be webhook.")
-    )
-    url = fields.String(
+def url_field(example: str) -> fields.String:
+    """A URL that a destination may be at."""
+    return fields.String(
         required=True,
         validate=[validate.Length(max=2000), URL, _reachable],
-        metadata={"example": "https://hooks.example.com/cdp"},
+        metadata={"example": example},
     )
+
+
+def kind_field(kind: str) -> fields.String:
+    """What tells a kind's form from the others'."""
+    return fields.String(required=True, validate=validate.OneOf([kind], error=f"Must be {kind}."))
+
+
+class DestinationForm(Form):
+    """What every destination has, whatever its kind; a kind adds `kind` and its own settings."""
+
     segments = fields.List(
         fields.String(validate=validate.Length(1, 64)),
         load_default=list,
@@ -61,11 +60,6 @@ class DestinationSchema(Form):
             "description": "what it sends by, like email: people may allow a purpose by some "
             "of its channels only"
         },
-    )
-    secret = fields.String(
-        load_only=True,
-        validate=_SECRET,
-        metadata={"description": "signing key as whsec_…; one is made if left out"},
     )
     max_attempts = WholeNumber(load_default=8, validate=validate.Range(1, 20))
     timeout = Number(

@@ -8,13 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import httpx
-
 from activation import store
 from activation.claims import Claim
-from activation.model import ERASED, Delivery, Ended, Entry, after, announced, plan
+from activation.kinds.protocol import Connector, Message
+from activation.model import (
+    ERASED,
+    MESSAGE,
+    Delivery,
+    Destination,
+    Ended,
+    Entry,
+    after,
+    announced,
+    plan,
+)
+from activation.opening import Connectors
 from activation.store import Mark
-from activation.webhook import Webhook
 from cdp.db import Connection
 from cdp.events import Instant
 
@@ -29,20 +38,24 @@ class Permit(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """A delivery that passed the gate, and what is told."""
+    """A delivery that passed the gate, and what is told where."""
 
-    delivery: Delivery
-    webhook: Webhook
-    view: Mapping[str, Any]
+    message: Message
+    destination: Destination
+    connector: Connector
     claim: Claim
+
+    @property
+    def delivery(self) -> Delivery:
+        """Which one."""
+        return self.message.delivery
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """The third agent's work. `opened` unseals a destination's secret, `told` a delivery's body."""
+    """The third agent's work. `told` unseals what a delivery says."""
 
-    client: httpx.AsyncClient
-    opened: Callable[[str, bytes], str]
+    connectors: Connectors
     told: Callable[[bytes, bytes], Mapping[str, Any]]
 
     async def request(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
@@ -75,15 +88,15 @@ class Activation:
     ) -> list[Ready]:
         """Note for each claimed delivery that it is being sent, or why it is not."""
         stored = {each.destination.key: each for each in await store.destinations(connection)}
-        erased = [each.id for each in claimed if each.kind == ERASED]
-        bodies = await store.bodies(connection, erased) if erased else {}
+        written = [each.id for each in claimed if each.kind in {ERASED, MESSAGE}]
+        bodies = await store.bodies(connection, written) if written else {}
         ready: list[Ready] = []
         marks: list[Mark] = []
         for delivery in claimed:
             target, permit = stored.get(delivery.destination), permits[delivery.id]
-            view = views.get(delivery.profile) or _left(delivery)
-            if delivery.id in bodies:
-                view = self.told(delivery.id, bodies[delivery.id])
+            said = self.told(delivery.id, bodies[delivery.id]) if delivery.id in bodies else {}
+            view = said if delivery.kind == ERASED else views.get(delivery.profile)
+            view = view or _left(delivery)
             if not permit.granted:
                 marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
             elif target is None or not target.destination.enabled:
@@ -93,25 +106,41 @@ class Activation:
             else:
                 lease = claim.lease(target.destination.timeout)
                 marks.append(Mark(delivery.id, "sending", "", lease, None, 1, permit.cite))
-                secret = self.opened(delivery.destination, target.secret)
-                webhook = Webhook(self.client, target.destination, secret)
                 tried = delivery._replace(attempts=delivery.attempts + 1)
-                ready.append(Ready(tried, webhook, view, claim))
+                message = Message(tried, view, said if delivery.kind == MESSAGE else {}, {})
+                connector = self.connectors.of(target)
+                ready.append(Ready(message, target.destination, connector, claim))
         await store.mark(connection, marks)
         return ready
 
-    async def send(self, ready: Ready, now: Instant, headers: Mapping[str, str]) -> Mark:
-        """Send it, with these headers too; returns what the ledger is to note.
+    async def send(self, batch: Sequence[Ready], now: Instant) -> list[Mark]:
+        """Send what is for one destination; returns what the ledger is to note.
 
         Late if the claim on it is over: then nothing was sent, and it is somebody else's.
         """
-        delivery, webhook = ready.delivery, ready.webhook
-        outcome = await webhook.send(delivery, ready.view, ready.claim, now, headers)
-        chance = random.random()  # noqa: S311 - jitter
-        state, due = after(delivery, outcome, webhook.destination, now, chance)
-        return Mark(
-            delivery.id, state, outcome.reason, due, outcome.status, attempt=delivery.attempts
-        )
+        first = batch[0]
+        outcomes = await first.connector.send([each.message for each in batch], first.claim, now)
+        marks = []
+        for each, outcome in zip(batch, outcomes, strict=True):
+            chance = random.random()  # noqa: S311 - jitter
+            state, due = after(each.delivery, outcome, first.destination, now, chance)
+            tried = each.delivery.attempts
+            marks.append(
+                Mark(each.delivery.id, state, outcome.reason, due, outcome.status, attempt=tried)
+            )
+        return marks
+
+
+def batches(ready: Sequence[Ready]) -> list[list[Ready]]:
+    """What can be sent at once, in the order in which it came."""
+    by: dict[str, list[Ready]] = {}
+    for each in ready:
+        by.setdefault(each.destination.key, []).append(each)
+    return [
+        mine[first : first + mine[0].connector.most]
+        for mine in by.values()
+        for first in range(0, len(mine), mine[0].connector.most)
+    ]
 
 
 def _left(delivery: Delivery) -> Mapping[str, Any] | None:

@@ -80,6 +80,7 @@ _PUT_DESTINATION = named(
 _DROP_DESTINATION = named("delete from destinations where key = :key returning key")
 
 
+COMMON = tuple(name for name in Destination.__slots__ if name not in {"key", "settings"})
 _NEW = {"channel": "", "consent_events": False, "corrections": True}  # older processes do not know
 
 
@@ -112,7 +113,7 @@ class Listed(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A destination, and its signing secret, sealed."""
+    """A destination, and its secrets, sealed."""
 
     destination: Destination
     secret: bytes
@@ -204,11 +205,11 @@ async def find(connection: Connection, key: str) -> Stored | None:
 
 async def put(connection: Connection, destination: Destination, secret: bytes) -> None:
     """Create or change a destination."""
-    config = {name: getattr(destination, name) for name in Destination.__slots__ if name != "key"}
+    config = {name: getattr(destination, name) for name in COMMON}
     for name, usual in _NEW.items():
         if config[name] == usual:
             del config[name]
-    encoded = msgspec.json.encode(config).decode()
+    encoded = msgspec.json.encode(config | dict(destination.settings)).decode()
     values = {"key": destination.key, "config": encoded, "secret": secret}
     await connection.execute(_PUT_DESTINATION, values)
 
@@ -219,4 +220,6 @@ async def delete(connection: Connection, key: str) -> bool:
 
 
 def _destination(key: str, config: dict[str, Any]) -> Destination:
-    return Destination(key, **config | {"segments": tuple(config["segments"])})
+    common = {name: config.pop(name) for name in COMMON if name in config}
+    segments = tuple(common.pop("segments"))
+    return Destination(key=key, settings=config, segments=segments, **common)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from activation.model import Delivery
@@ -57,3 +57,10 @@ def attempt(delivery: Delivery, traces: Traces | None) -> Iterator[Attempt]:
     finally:
         if span is not None:
             span.end()
+
+
+@contextmanager
+def attempts(deliveries: Sequence[Delivery], traces: Traces | None) -> Iterator[list[Attempt]]:
+    """Around one try of several."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(attempt(each, traces)) for each in deliveries]

@@ -96,6 +96,8 @@ async def pipeline(
     """The three agents' work."""
     import httpx
 
+    from activation.kinds.protocol import Reach
+    from activation.opening import Connectors
     from activation.reaching import Transport
     from activation.stage import Activation
     from cdp.pipeline import Pipeline
@@ -114,16 +116,20 @@ async def pipeline(
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        yield Pipeline(
-            database=core.database,
-            partitions=core.partitions,
-            keyring=core.keyring,
-            identity=identity,
-            profiles=core.people.profiles,
-            people=core.people,
-            activation=Activation(client, secret, told),
-            traces=traces,
-        )
+        connectors = Connectors(Reach(client, private_webhooks), secret)
+        try:
+            yield Pipeline(
+                database=core.database,
+                partitions=core.partitions,
+                keyring=core.keyring,
+                identity=identity,
+                profiles=core.people.profiles,
+                people=core.people,
+                activation=Activation(connectors, told),
+                traces=traces,
+            )
+        finally:
+            await connectors.close()
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:

@@ -31,12 +31,12 @@ import identity.store as identity_store
 import profiles.models.store as models
 import profiles.store as profile_store
 from activation import claims
+from activation.kinds.protocol import Late
 from activation.model import ERASED, Ended, Entry
-from activation.stage import Activation, Ready
+from activation.stage import Activation, Ready, batches
 from activation.store import Mark
-from activation.webhook import Late
 from cdp import lapses, metrics, origins, times, touches
-from cdp.attempts import attempt
+from cdp.attempts import attempts
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
 from cdp.hearing import Hearing
@@ -220,24 +220,30 @@ class Pipeline:
         """
         for destination in refused:
             metrics.attempts.labels(destination, "refused").inc()
-        pending = {asyncio.create_task(self._attempt(each)) for each in ready}
+        pending = {asyncio.create_task(self._attempt(each)) for each in batches(ready)}
         try:
             while pending:
                 await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 done, pending = await asyncio.wait(pending, timeout=GATHER_SECONDS)
-                marks = [mark for each in done if (mark := each.result()) is not None]
+                marks = [mark for each in done for mark in each.result()]
                 async with self.database.transaction() as connection:
                     await delivery_store.mark(connection, marks)
         finally:
             for each in pending:
                 each.cancel()
 
-    async def _attempt(self, ready: Ready) -> Mark | None:
-        with attempt(ready.delivery, self.traces) as trying:
+    async def _attempt(self, batch: Sequence[Ready]) -> list[Mark]:
+        with attempts([each.delivery for each in batch], self.traces) as trying:
+            told = [
+                each._replace(message=each.message._replace(headers=one.headers))
+                for each, one in zip(batch, trying, strict=True)
+            ]
             try:
-                mark = await self.activation.send(ready, times.now(), trying.headers)
+                marks = await self.activation.send(told, times.now())
             except Late:  # it stays claimed until its lease is over, and then is somebody else's
-                trying.ended("late", "the claim was over")
-                return None
-            trying.ended(mark.state, mark.reason)
-        return mark
+                for one in trying:
+                    one.ended("late", "the claim was over")
+                return []
+            for one, mark in zip(trying, marks, strict=True):
+                one.ended(mark.state, mark.reason)
+        return marks

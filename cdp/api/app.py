@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
-from activation.schema import DestinationSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference
 from cdp.api.auditlog import AuditLog
@@ -63,7 +62,6 @@ FORMS: tuple[type[Form], ...] = (
     DecisionSchema,
     PurposeSchema,
     NoticeSchema,
-    DestinationSchema,
     ReplaySchema,
     RulingSchema,
     RulesSchema,

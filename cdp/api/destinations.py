@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
-import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 import identity.store as identity_store
 from activation import store
+from activation.kinds import KINDS
 from activation.model import Destination, State
-from activation.schema import DestinationSchema
-from activation.store import Listed
+from activation.opening import kept_as, secrets_of
+from activation.store import COMMON, Listed
 from cdp.api import openapi, pages, refs, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.errors import Invalid, NotFound
-from cdp.forms import load
+from cdp.forms import load, read
 from cdp.times import bounded, from_datetime, iso, to_datetime
+
+
+def _place(key: str) -> bytes:
+    return b"secret" + key.encode()
+
 
 _STATES: tuple[str, ...] = get_args(State)
 
@@ -48,7 +52,7 @@ class Destinations:
             self.put_destination,
             "destinations:write",
             openapi.write(
-                "Define a destination", "DestinationSchema", samples.DESTINATION_PUT, named="key"
+                "Define a destination", "Destination", samples.DESTINATION_PUT, named="key"
             ),
         )
         routes.get(
@@ -79,24 +83,28 @@ class Destinations:
         return pages.json({"destinations": [_shown(each.destination) for each in found]})
 
     async def put_destination(self, request: Request) -> Response:
-        """Create or change one; a new secret is told once."""
+        """Create or change one; a secret that was made up is told once."""
         key = refs.key(request)
-        loaded, _ = load(DestinationSchema(), await pages.read_body(request))
-        secret = loaded.pop("secret", None)
-        segments = tuple(loaded.pop("segments"))
-        destination = Destination(key=key, segments=segments, **loaded)
+        destination, given = written(key, await pages.read_body(request))
         async with self.parts.changing(request) as connection:
             if destination.purpose:
                 await refs.known_purpose(connection, destination.purpose)
-            known_before = await store.find(connection, key)
-            if secret is None and known_before is not None:
-                sealed = known_before.secret
-            else:
-                secret = secret or new_secret()
-                sealed = self.parts.vault.system.seal(secret.encode(), b"secret" + key.encode())
+            before = await store.find(connection, key)
+            kept: Mapping[str, str] = {}
+            if before is not None and before.destination.kind == destination.kind:
+                kept = secrets_of(self._opened(key, before.secret))
+            known = {**kept, **given}
+            made = {
+                name: make()
+                for name, make in KINDS[destination.kind].made.items()
+                if name not in known
+            }
+            sealed = self.parts.vault.system.seal(kept_as(known | made).encode(), _place(key))
             await store.put(connection, destination, sealed)
-        shown = _shown(destination)
-        return pages.json(shown | {"secret": secret} if secret else shown)
+        return pages.json(_shown(destination) | made)
+
+    def _opened(self, key: str, sealed: bytes) -> str:
+        return self.parts.vault.system.open(sealed, _place(key)).decode()
 
     async def get_destination(self, request: Request) -> Response:
         """One destination."""
@@ -154,14 +162,25 @@ def _position(request: Request) -> tuple[datetime, bytes]:
     return to_datetime(bounded(int.from_bytes(after[:8]))), after[8:]
 
 
-def new_secret() -> str:
-    """A signing secret in the form of Standard Webhooks."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+def written(key: str, body: bytes) -> tuple[Destination, dict[str, str]]:
+    """A destination as it was written, checked by its kind's form; and the secrets given with it.
+
+    Invalid names the field and the fix.
+    """
+    said = read(body)
+    kind = said.get("kind") if isinstance(said, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise Invalid(f"kind: Must be one of {', '.join(KINDS)}.", field="kind")
+    loaded, _ = load(KINDS[kind].form(), body)
+    given = {name: loaded.pop(name) for name in KINDS[kind].secrets if name in loaded}
+    common = {name: loaded.pop(name) for name in COMMON if name in loaded}
+    common["segments"] = tuple(common["segments"])
+    return Destination(key=key, settings=loaded, **common), given
 
 
 def _shown(destination: Destination) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(destination)
-    return shown
+    common = {name: getattr(destination, name) for name in COMMON if name != "kind"}
+    return {"key": destination.key, "kind": destination.kind} | dict(destination.settings) | common
 
 
 def _told(listed: Listed) -> dict[str, Any]:

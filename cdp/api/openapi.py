@@ -10,6 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+import activation.kinds as destinations
 from cdp import __version__
 from cdp.api.parameters import NAMED, TAKES
 from cdp.api.shapes import PROBLEM, plain, shape
@@ -153,7 +154,8 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_own)  # type: ignore[no-untyped-call]
     shown: list[type[Form]] = [*forms, *LEAVES.values(), *MEASURED.values()]
-    shown += [*KINDS.values(), GoalEvent, Sessions]
+    kinds = [each.form for each in destinations.KINDS.values()]
+    shown += [*KINDS.values(), GoalEvent, Sessions, *kinds]
     for form in (*shown, PropertyFilter, Step, Lacking):
         if _name(form) not in spec.components.schemas:
             spec.components.schema(_name(form), schema=form)
@@ -162,6 +164,7 @@ def _schemas(forms: Iterable[type[Form]]) -> dict[str, Any]:
         schemas[name]["minProperties"] = needed + 1  # at least one of them is a comparison
     schemas["Condition"] = _tree("Condition", MAX_LIST, LEAVES.values())
     schemas["Model"] = {"anyOf": [_ref(_name(each)) for each in KINDS.values()]}
+    schemas["Destination"] = {"anyOf": [_ref(_name(each)) for each in kinds]}
     schemas["Filter"] = _tree("Filter", MAX_FILTERS, [PropertyFilter])
     return schemas
 

@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from activation.claims import begin
+from activation.kinds.protocol import Message
+from activation.kinds.webhook import Webhook
 from activation.model import Delivery, Destination
 from activation.reaching import ForbiddenAddress, Transport
-from activation.webhook import Webhook
 from cdp import times
 
 SECRET = "whsec_" + "a" * 32
@@ -85,10 +86,12 @@ async def test_the_next_address_is_tried_where_the_first_does_not_answer(
 
 
 async def test_the_ledger_says_why(inside: int) -> None:
-    destination = Destination(key="d", kind="webhook", url=f"http://127.0.0.1:{inside}/")
+    destination = Destination(
+        key="d", kind="webhook", settings={"url": f"http://127.0.0.1:{inside}/"}
+    )
     delivery = Delivery(b"d" * 16, "d", b"p" * 16, "s", "entered", times.now(), "")
     async with httpx.AsyncClient(transport=Transport(private=False)) as client:
-        outcome = await Webhook(client, destination, SECRET).send(
-            delivery, {}, begin(times.now), times.now(), {}
+        (outcome,) = await Webhook(client, destination, SECRET).send(
+            [Message(delivery, {}, {}, {})], begin(times.now), times.now()
         )
     assert (outcome.delivered, outcome.reason) == (False, "ForbiddenAddress")

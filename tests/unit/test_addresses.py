@@ -6,7 +6,7 @@ import pytest
 from marshmallow import ValidationError
 
 from activation.addresses import is_forbidden, is_forbidden_host
-from activation.schema import DestinationSchema
+from activation.kinds.webhook import WebhookDestination
 
 NEVER = [
     *("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
@@ -39,7 +39,7 @@ def test_what_is_always_reached(address: str) -> None:
 
 
 def test_a_destination_that_can_never_be_reached_is_refused_at_once() -> None:
-    form = DestinationSchema()
+    form = WebhookDestination()
     for host in ("169.254.169.254", "[fe80::1]", "0.0.0.0", "[64:ff9b::a9fe:a9fe]"):
         with pytest.raises(ValidationError, match="never"):
             form.load({"kind": "webhook", "url": f"http://{host}/latest/meta-data"})

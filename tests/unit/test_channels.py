@@ -56,7 +56,7 @@ def test_one_channel_is_the_purpose_itself() -> None:
 
 def test_a_destination_needs_the_purpose_for_what_it_sends_by() -> None:
     entry = Entry(1, "buyers", "news-letter", b"p", "entered", NOW)
-    mail = Destination("mail", "webhook", "https://example.com", channel="email")
+    mail = Destination("mail", "webhook", {"url": "https://example.com"}, channel="email")
     (delivery,) = plan([entry], [mail])
     assert delivery.purpose == "news-letter.email"
     given = permit(delivery.purpose, stands(("news-letter", True), ("news-letter.email", False)))

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from activation.schema import URL, DestinationSchema
+from activation.kinds.webhook import WebhookDestination
+from activation.schema import URL
 
 
 def taken(url: object) -> bool:
     try:
-        DestinationSchema().load({"kind": "webhook", "url": url})
+        WebhookDestination().load({"kind": "webhook", "url": url})
     except ValidationError as error:
         assert set(error.messages_dict) == {"url"}
         return False

@@ -6,25 +6,50 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import msgspec
+from marshmallow import fields
 
 from activation.claims import Claim
-from activation.model import Delivery, Destination, Outcome, body
+from activation.kinds.protocol import DestinationKind, Late, Message, Reach
+from activation.model import Destination, Outcome, body
+from activation.schema import DestinationForm, kind_field, url_field
 from cdp.events import Instant
+from cdp.forms import Written
 from cdp.times import SECOND
 
 _ABOUT_TO_SEND = "http11.send_request_headers.started"  # httpcore tells it before the first byte
 
+_DIGIT = "[A-Za-z0-9+/]"
+_SECRET = Written(
+    f"^whsec_(({_DIGIT}{{4}}){{8,20}}({_DIGIT}{{2}}==|{_DIGIT}{{3}}=)?"
+    f"|({_DIGIT}{{4}}){{21}}({_DIGIT}{{2}}==)?)$",
+    error="Must be whsec_ and the base64 of 24 to 64 bytes; or leave it out.",
+)
 
-class Late(Exception):
-    """The claim on a delivery was over before its request began."""
+
+class WebhookDestination(DestinationForm):
+    """Where each message is posted, signed."""
+
+    kind = kind_field("webhook")
+    url = url_field("https://hooks.example.com/cdp")
+    secret = fields.String(
+        load_only=True,
+        validate=_SECRET,
+        metadata={"description": "signing key as whsec_…; one is made if left out"},
+    )
+
+
+def new_secret() -> str:
+    """A signing secret in the form of Standard Webhooks."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def signature(secret: str, message_id: str, timestamp: int, payload: bytes) -> str:
@@ -41,37 +66,38 @@ class Webhook:
     client: httpx.AsyncClient
     destination: Destination
     secret: str
+    most: int = 1
 
     async def send(
-        self,
-        delivery: Delivery,
-        view: Mapping[str, Any],
-        claim: Claim,
-        now: Instant,
-        more: Mapping[str, str],
-    ) -> Outcome:
-        """One try. `webhook-id` is the delivery's id: a receiver that has seen it can ignore it.
+        self, messages: Sequence[Message], claim: Claim, now: Instant
+    ) -> Sequence[Outcome]:
+        """`webhook-id` is the delivery's id: a receiver that has seen it can ignore it.
 
-        `more` are headers that say nothing of the delivery. Late, and not a byte of it is sent, if
-        the claim is over when there is a connection to send it on.
+        Late, and not a byte of it is sent, if the claim is over when there is a connection.
         """
+        return [await self._post(each, claim, now) for each in messages]
 
+    async def close(self) -> None:
+        """The connections are everybody's."""
+
+    async def _post(self, message: Message, claim: Claim, now: Instant) -> Outcome:
         async def look(event: str, _: Mapping[str, Any]) -> None:
             if event == _ABOUT_TO_SEND and claim.late:
                 raise Late
 
-        payload = msgspec.json.encode(body(delivery, view))
+        delivery = message.delivery
+        payload = msgspec.json.encode(body(delivery, message.view, message.content))
         message_id = str(uuid.UUID(bytes=delivery.id))
         timestamp = now // SECOND
         headers = {
-            **more,
+            **message.headers,
             "content-type": "application/json",
             "user-agent": "cdp",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(self.secret, message_id, timestamp, payload),
         }
-        url, timeout = self.destination.url, self.destination.timeout
+        url, timeout = self.destination.settings["url"], self.destination.timeout
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -84,11 +110,11 @@ class Webhook:
             return Outcome(False, None, type(error).__name__)
         if 200 <= status < 300:
             return Outcome(True, status, "")
-        return Outcome(False, status, f"HTTP {status}", _retry_after(asked, now))
+        return Outcome(False, status, f"HTTP {status}", retry_after(asked, now))
 
 
-def _retry_after(value: str | None, now: Instant) -> float | None:
-    """Seconds, from either form that RFC 9110 section 10.2.3 allows."""
+def retry_after(value: str | None, now: Instant) -> float | None:
+    """Seconds that a Retry-After header asks for, in either form of RFC 9110 section 10.2.3."""
     if not value:
         return None
     if value.isdecimal():
@@ -98,3 +124,10 @@ def _retry_after(value: str | None, now: Instant) -> float | None:
     except ValueError:
         return None
     return max(0.0, at.timestamp() - now / SECOND)
+
+
+def _opened(destination: Destination, secrets_: Mapping[str, str], reach: Reach) -> Webhook:
+    return Webhook(reach.client, destination, secrets_["secret"])
+
+
+WEBHOOK = DestinationKind(WebhookDestination, _opened, made={"secret": new_secret}, messages=True)

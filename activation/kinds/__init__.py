@@ -1,0 +1,8 @@
+"""Kinds of destinations: each a module of its own, listed here."""
+
+from __future__ import annotations
+
+from activation.kinds.protocol import DestinationKind
+from activation.kinds.webhook import WEBHOOK
+
+KINDS: dict[str, DestinationKind] = {"webhook": WEBHOOK}

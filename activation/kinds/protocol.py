@@ -1,0 +1,74 @@
+"""What a kind of destination is: a form for its settings, and connectors that take messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import httpx
+
+from activation.claims import Claim
+from activation.model import Delivery, Destination, Outcome
+from activation.schema import DestinationForm
+from cdp.events import Instant
+
+
+class Late(Exception):
+    """The claim on a delivery was over before it was begun to be sent."""
+
+
+class Message(NamedTuple):
+    """One delivery, and what there is to say."""
+
+    delivery: Delivery
+    view: Mapping[str, Any]  # the person, as profiles are read
+    content: Mapping[str, Any]  # of a campaign's message; a change of a segment has none
+    headers: Mapping[str, str]  # of the trace that it belongs to; nothing of the delivery
+
+
+class Reach(NamedTuple):
+    """The way out of this process."""
+
+    client: httpx.AsyncClient  # goes only where destinations may be
+    private: bool  # whether private networks are fine, for connections of another kind
+
+
+class Connector(Protocol):
+    """One destination, ready to be sent to; it lives until the destination changes."""
+
+    @property
+    def most(self) -> int:
+        """Messages that it takes at once."""
+
+    async def send(
+        self, messages: Sequence[Message], claim: Claim, now: Instant
+    ) -> Sequence[Outcome]:
+        """One try of each, and what came of it, in their order.
+
+        What cannot be sent is an Outcome, not an error. Late, and nothing was sent, if the claim on
+        them is over (`claim.late`) when their first byte could go.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationKind:
+    """One kind. Its `form` has its settings beside what all destinations have.
+
+    Fields that are only loaded (`load_only`) are secrets: text, sealed, and never shown. `made` are
+    those that are made up where nobody gave one, and told once.
+    """
+
+    form: type[DestinationForm]
+    opened: Callable[[Destination, Mapping[str, str], Reach], Connector]
+    made: Mapping[str, Callable[[], str]]
+    changes: bool = True  # whether it is told who entered and left segments
+    messages: bool = False  # whether it carries campaigns' messages to people
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Names of the secrets among its settings."""
+        return frozenset(name for name, each in self.form().fields.items() if each.load_only)
