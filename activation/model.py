@@ -11,7 +11,9 @@ from cdp.events import Instant, ProfileId
 from cdp.times import SECOND, iso
 
 Kind: TypeAlias = Literal["entered", "left", "expired", "erased", "message"]
-State: TypeAlias = Literal["requested", "refused", "sending", "sent", "retrying", "parked"]
+State: TypeAlias = Literal[
+    "requested", "delayed", "refused", "sending", "sent", "retrying", "parked"
+]
 
 _NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
 ERASED: Literal["erased"] = "erased"  # a person, by their own request: of no segment

@@ -27,7 +27,7 @@ _ADD = named(
 )
 _CLAIM = named(
     f"select {_COLUMNS} from deliveries where id = any(:ids)"  # noqa: S608 - our own constant
-    " and state in ('requested', 'retrying', 'sending') order by id for update"
+    " and state in ('requested', 'delayed', 'retrying', 'sending') order by id for update"
 )
 _MARK = named(
     """
@@ -96,7 +96,7 @@ class Mark(NamedTuple):
     due: Instant | None = None
     status: int | None = None
     tried: int = 0
-    consent: dict[str, Any] | None = None
+    consent: Mapping[str, Any] | None = None
     attempt: int | None = None
 
 

@@ -25,6 +25,7 @@ from bench.identity import identity
 from bench.linkage import linkage
 from bench.matching import matching
 from bench.measure import Figure
+from bench.reading import membership, previewing, reading
 from bench.replaying import replay
 from bench.scaling import scaling
 from bench.segmenting import segmenting
@@ -85,6 +86,9 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "suppression": suppression,
         "erasing": erasing,
         "segmenting": segmenting,
+        "reading": reading,
+        "membership": membership,
+        "previewing": previewing,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

@@ -28,6 +28,7 @@ from cdp.modelling.learning import Learning
 from cdp.modelling.scoring import TURNS, Scoring
 from cdp.privacy.work import PrivacyWork
 from cdp.retention.expiring import Expiring
+from cdp.rhythms import Rhythms
 from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
 
@@ -38,6 +39,7 @@ _CHAIN_SECONDS = 1
 _TRIM_SECONDS = 5
 _MODEL_SECONDS = 1
 _EXPIRE_SECONDS = 60
+_RHYTHM_SECONDS = 3600
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,7 @@ class Jobs:
     privacy: PrivacyWork
     learning: Learning
     scoring: Scoring
+    rhythms: Rhythms
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -131,6 +134,10 @@ class Jobs:
                 return
             await asyncio.sleep(0)
 
+    async def learn_hours(self) -> None:
+        """Count anew when people are there."""
+        await self.rhythms.step()
+
     async def trim(self) -> None:
         """Delete what the outbox's consumers have handled."""
         async with self.database.transaction() as connection:
@@ -183,6 +190,7 @@ class Jobs:
         every(_TRIM_SECONDS, self.trim)
         every(_EXPIRE_SECONDS, self.expire)
         every(_EXPIRE_SECONDS, self.expire_archives)
+        every(_RHYTHM_SECONDS, self.learn_hours)
 
         def on_error(event: JobExecutionEvent) -> None:
             if not failed.done():

@@ -17,6 +17,7 @@ from cdp.db import Database
 from cdp.errors import ConfigurationError
 from cdp.events import DELIVERIES, EVENTS, TOUCHED
 from cdp.instance import Running
+from cdp.locks import Lock
 from cdp.settings import Settings
 from cdp.telemetry import Traces
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from cdp.jobs import Jobs
     from cdp.pipeline import Pipeline
+    from cdp.privacy.work import PrivacyWork
     from cdp.replay import Progress, Replay
     from cdp.stream.agents import Agents
     from cdp.stream.broker import Topics
@@ -98,6 +100,7 @@ async def pipeline(
 
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
+    from activation.pacing.stage import Pacing
     from activation.reaching import Transport
     from activation.stage import Activation
     from cdp.pipeline import Pipeline
@@ -125,7 +128,7 @@ async def pipeline(
                 identity=identity,
                 profiles=core.people.profiles,
                 people=core.people,
-                activation=Activation(connectors, told),
+                activation=Activation(connectors, told, Pacing(told, Lock.PACING)),
                 traces=traces,
             )
         finally:
@@ -189,17 +192,12 @@ def jobs(core: Core) -> Jobs:
     """What happens by the clock."""
     from cdp.builds import Builder
     from cdp.evidence.chaining import Chaining
-    from cdp.evidence.signing import Signer
     from cdp.jobs import Jobs
     from cdp.matchwork import MatchWork
     from cdp.modelling.learning import Learning
     from cdp.modelling.scoring import Scoring
-    from cdp.privacy.erasing import Erasing
-    from cdp.privacy.exporting import Exporting
-    from cdp.privacy.model import RECEIPT
-    from cdp.privacy.suppressing import Suppressing
-    from cdp.privacy.work import PrivacyWork
     from cdp.retention.expiring import Expiring
+    from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
@@ -207,15 +205,7 @@ def jobs(core: Core) -> Jobs:
     matching = MatchWork(core.database, core.partitions, core.people)
     chaining = Chaining(core.database, core.vault)
     expiring = Expiring(core.database, core.keyring)
-    signer = Signer(core.vault.receipt_key(), RECEIPT)
-    erase = Erasing(core.database, core.partitions, core.people, signer)
-    export = Exporting(core.database, core.people)
-    suppress = Suppressing(core.database, signer)
-    privacy = PrivacyWork(
-        core.database,
-        core.vault,
-        {"erase": erase, "export": export, "suppress": suppress, "unsuppress": suppress},
-    )
+    privacy = _privacy(core)
     return Jobs(
         database=core.database,
         partitions=core.partitions,
@@ -227,6 +217,27 @@ def jobs(core: Core) -> Jobs:
         privacy=privacy,
         learning=Learning(core.database, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
+        rhythms=Rhythms(core.database, core.people),
+    )
+
+
+def _privacy(core: Core) -> PrivacyWork:
+    """What people asked for with all that there is of them."""
+    from cdp.evidence.signing import Signer
+    from cdp.privacy.erasing import Erasing
+    from cdp.privacy.exporting import Exporting
+    from cdp.privacy.model import RECEIPT
+    from cdp.privacy.suppressing import Suppressing
+    from cdp.privacy.work import PrivacyWork
+
+    signer = Signer(core.vault.receipt_key(), RECEIPT)
+    erase = Erasing(core.database, core.partitions, core.people, signer)
+    export = Exporting(core.database, core.people)
+    suppress = Suppressing(core.database, signer)
+    return PrivacyWork(
+        core.database,
+        core.vault,
+        {"erase": erase, "export": export, "suppress": suppress, "unsuppress": suppress},
     )
 
 

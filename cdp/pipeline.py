@@ -33,7 +33,7 @@ import profiles.store as profile_store
 from activation import claims
 from activation.kinds.protocol import Late
 from activation.model import ERASED, Ended, Entry
-from activation.stage import Activation, Ready, batches
+from activation.stage import Activation, Ready, Whom, batches
 from activation.store import Mark
 from cdp import lapses, metrics, origins, times, touches
 from cdp.attempts import attempts
@@ -208,7 +208,9 @@ class Pipeline:
             for each in claimed
         }
         views = await self.people.load(connection, people)
-        ready = await self.activation.admit(connection, claimed, permits, views, claim)
+        ready = await self.activation.admit(
+            connection, claimed, permits, Whom(people, views), claim
+        )
         refused = [each.destination for each in claimed if not permits[each.id].granted]
         unit.after_commit.append(lambda: self._send(ready, refused))
 
@@ -227,7 +229,7 @@ class Pipeline:
                 done, pending = await asyncio.wait(pending, timeout=GATHER_SECONDS)
                 marks = [mark for each in done for mark in each.result()]
                 async with self.database.transaction() as connection:
-                    await delivery_store.mark(connection, marks)
+                    await self.activation.note(connection, marks)
         finally:
             for each in pending:
                 each.cancel()

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from activation.pacing.schema import PacingSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference
 from cdp.api.auditlog import AuditLog
@@ -27,6 +28,7 @@ from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
 from cdp.api.notices import Notices
+from cdp.api.pacing import Pacing
 from cdp.api.parts import Parts
 from cdp.api.plans import TrackingPlans
 from cdp.api.preferences import Preferences
@@ -72,6 +74,7 @@ FORMS: tuple[type[Form], ...] = (
     TrackingPlanSchema,
     PeopleSchema,
     CorrectionSchema,
+    PacingSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
@@ -92,6 +95,7 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Pacing,
     Quarantine,
     TrackingPlans,
     Quality,

@@ -44,6 +44,8 @@ WHOLE = (
     "model_fits",
     "models",
     "memberships",  # who was let in when was decided live
+    "pacing",
+    "pacing_slots",  # what people got lately: caps hold after a restore too
     "parked",
     "privacy_archives",
     "privacy_requests",
@@ -81,6 +83,7 @@ MADE_ANEW = (
     "match_keys",
     "meta",
     "nodes",
+    "pacing_hours",
     "profiles",
     "published",
     "retention",  # from the start: an older stretch of the log may still have what is over

@@ -77,6 +77,8 @@ EXPECTED = {
     "from must not lie after to": "JSON Schema does not compare one field with another",
     "that would be over": "likewise, how far apart they lie",
     "do not go together": "JSON Schema has no way to rule out two parameters at once",
+    "Must be a time zone's name": "which names are time zones is more than a pattern can tell",
+    "Must be longer than nothing": "a length of time has no least value in a pattern",
     "lies in the future": "JSON Schema does not know what time it is",
 }
 

@@ -70,6 +70,8 @@ PROTECTED = {
     "nodes.profile": "hash",
     "outbox.key": "hash",
     "outbox.value": "hash",  # ids, instants and names of segments
+    "pacing_slots.delivery": "hash",
+    "pacing_slots.profile": "hash",
     "parked.key": "hash",
     "parked.value": "data key",  # an event as the log has it, or what the outbox had
     "privacy_archives.data": "data key",  # or, for who has none, a key that never changes
