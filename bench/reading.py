@@ -29,7 +29,7 @@ PREVIEWS = 5
 WHERE = "count('Order Completed' where revenue > 50, 90d) >= 1"
 _SQL = (
     "select count(*) from (select person from orders"
-    " where revenue > 50 and at > now() - interval 90 days group by person)"
+    " where revenue > 50 and happened > now() - interval 90 days group by person)"
 )
 
 
@@ -161,7 +161,7 @@ def _preview(platform: Platform) -> dict[str, Any]:
 
 def _duckdb(people: int) -> tuple[int, float]:
     with duckdb.connect() as connection:
-        connection.execute("create table orders (person integer, revenue double, at timestamp)")
+        connection.execute("create table orders (person integer, revenue double, happened timestamp)")
         with tempfile.NamedTemporaryFile("w", suffix=".csv") as rows:
             rows.writelines(f"{n},{revenue}\n" for n, revenue in enumerate(_revenues(people)))
             rows.flush()
