@@ -161,7 +161,8 @@ def _preview(platform: Platform) -> dict[str, Any]:
 
 def _duckdb(people: int) -> tuple[int, float]:
     with duckdb.connect() as connection:
-        connection.execute("create table orders (person integer, revenue double, happened timestamp)")
+        columns = "person integer, revenue double, happened timestamp"
+        connection.execute(f"create table orders ({columns})")
         with tempfile.NamedTemporaryFile("w", suffix=".csv") as rows:
             rows.writelines(f"{n},{revenue}\n" for n, revenue in enumerate(_revenues(people)))
             rows.flush()
