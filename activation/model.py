@@ -105,7 +105,9 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
             entry.segment,
             entry.kind,
             entry.at,
-            "necessary" if entry.kind == "left" else _needed(entry, destination),
+            "necessary"
+            if entry.kind == "left"
+            else needed(destination.purpose or entry.purpose, destination),
             origin=entry.origin,
             cause=entry.cause,
         )
@@ -118,7 +120,11 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
 
 
 def _needed(entry: Entry, destination: Destination) -> str:
-    purpose = destination.purpose or entry.purpose
+    return needed(destination.purpose or entry.purpose, destination)
+
+
+def needed(purpose: str, destination: Destination) -> str:
+    """The purpose that people must allow: their channel's, where they allow it by channel."""
     by = destination.channel
     return f"{purpose}.{by}" if by and "." not in purpose else purpose
 

@@ -11,7 +11,9 @@ import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+import activation.campaigns.store as campaigns
 import activation.store as delivery_store
+import identity.store as identity_store
 import profiles.store as profile_store
 from cdp import metrics, times, touches
 from cdp.builds import Builder
@@ -79,6 +81,17 @@ class Jobs:
                     Message(DELIVERIES, each.destination.encode() + each.profile, each.id)
                     for each in due
                 ]
+                await log_store.emit(connection, messages, self.partitions)
+            if len(due) < _SLICE:
+                return
+
+    async def wake_journeys(self) -> None:
+        """Touch the profiles whose journeys through campaigns go on."""
+        while True:
+            async with self.database.transaction() as connection:
+                due = await campaigns.wake(connection, times.now(), _SLICE)
+                now = await identity_store.profiles(connection, set(due))
+                messages = [Message(TOUCHED, now.get(p, p), touches.TIMER) for p in set(due)]
                 await log_store.emit(connection, messages, self.partitions)
             if len(due) < _SLICE:
                 return
@@ -180,6 +193,7 @@ class Jobs:
 
         every(_TICK, self.fire_timers)
         every(_TICK, self.retry_deliveries)
+        every(_TICK, self.wake_journeys)
         every(_TICK, self.build)
         every(_TICK, self.carry_rules)
         every(_MATCH_SECONDS, self.match)

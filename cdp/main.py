@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cdp import entrance
 from cdp.assembly import Core, assemble
@@ -24,6 +25,8 @@ from cdp.telemetry import Traces
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from activation.opening import Connectors
+    from activation.stage import Activation
     from cdp.jobs import Jobs
     from cdp.pipeline import Pipeline
     from cdp.privacy.work import PrivacyWork
@@ -98,28 +101,25 @@ async def pipeline(
     """The three agents' work."""
     import httpx
 
+    from activation.campaigns.stage import Campaigns
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
-    from activation.pacing.stage import Pacing
     from activation.reaching import Transport
-    from activation.stage import Activation
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
-    def secret(destination: str, sealed: bytes) -> str:
-        return core.vault.system.open(sealed, b"secret" + destination.encode()).decode()
-
-    def told(delivery: bytes, sealed: bytes) -> dict[str, Any]:
-        return telling.opened(core.vault.system, delivery, sealed)
-
+    system = core.vault.system
     live = not core.people.profiles.replaying
     identity = Identity(core.vault.subject, RuleBook(), keeps_history=live)
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        connectors = Connectors(Reach(client, private_webhooks), secret)
+        connectors = Connectors(
+            Reach(client, private_webhooks),
+            lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode(),
+        )
         try:
             yield Pipeline(
                 database=core.database,
@@ -128,11 +128,22 @@ async def pipeline(
                 identity=identity,
                 profiles=core.people.profiles,
                 people=core.people,
-                activation=Activation(connectors, told, Pacing(told, Lock.PACING)),
+                activation=_activation(core, connectors),
+                campaigns=Campaigns(functools.partial(telling.sealed, system)),
                 traces=traces,
             )
         finally:
             await connectors.close()
+
+
+def _activation(core: Core, connectors: Connectors) -> Activation:
+    """What requests and makes deliveries."""
+    from activation.pacing.stage import Pacing
+    from activation.stage import Activation
+    from cdp.privacy import telling
+
+    told = functools.partial(telling.opened, core.vault.system)
+    return Activation(connectors, told, Pacing(told, Lock.PACING))
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:

@@ -9,10 +9,12 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from activation.campaigns.schema import CampaignSchema
 from activation.pacing.schema import PacingSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference
 from cdp.api.auditlog import AuditLog
+from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
@@ -75,6 +77,9 @@ FORMS: tuple[type[Form], ...] = (
     PeopleSchema,
     CorrectionSchema,
     PacingSchema,
+    CampaignSchema,
+    CampaignCallSchema,
+    RehearsalSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
@@ -96,6 +101,7 @@ RESOURCES = (
     Consent,
     Destinations,
     Pacing,
+    Campaigns,
     Quarantine,
     TrackingPlans,
     Quality,

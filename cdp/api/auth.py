@@ -29,6 +29,8 @@ SCOPES = (
     "consent:write",
     "destinations:read",
     "destinations:write",
+    "campaigns:read",
+    "campaigns:write",
     "quarantine:read",
     "quarantine:write",
     "plans:read",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Rows of the person go, or what they say of the person does; the word says how.
 ERASED = {
+    "campaign_heard": "deleted",
     "collectable": "deleted: a new life begins with what the law says",
     "decisions": "deleted; the facts stay in the log, where nobody can read them",
     "deliveries": "those that are open are ended; what is told stays until it is told",
@@ -12,6 +13,8 @@ ERASED = {
     "identity_history": "deleted",
     "identity_trials": "outcomes that name the person are deleted",
     "inferences": "deleted, but for those said of somebody else",
+    "journey_sends": "deleted",
+    "journeys": "deleted",
     "link_revocations": "every link to the preference centre is taken back",
     "match_keys": "deleted",
     "match_queue": "deleted",
@@ -37,6 +40,8 @@ STAYS = {
     "brand": "configuration",
     "build_partitions": "how far definitions are",
     "builds": "how far definitions are",
+    "campaign_versions": "configuration",
+    "campaigns": "configuration",
     "carried": "memberships that moved with identifiers, by keyed hash",
     "changes": "entries and exits by keyed hash, which feeds have been read from",
     "checkpoints": "positions",

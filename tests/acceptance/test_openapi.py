@@ -77,6 +77,15 @@ EXPECTED = {
     "from must not lie after to": "JSON Schema does not compare one field with another",
     "that would be over": "likewise, how far apart they lie",
     "do not go together": "JSON Schema has no way to rule out two parameters at once",
+    "there is no destination": "which destinations there are is in the database",
+    "carries no messages": "likewise, and of which kind",
+    "its trigger is another": "likewise, what begins a campaign",
+    "whose trigger is a segment": "likewise",
+    "Say what begins it": "that one of several fields is there is more than a schema",
+    "A step is one of": "likewise",
+    "go with if": "likewise",
+    "Steps may nest": "a schema of a tree has no depth",
+    "steps in all": "likewise",
     "Must be a time zone's name": "which names are time zones is more than a pattern can tell",
     "Must be longer than nothing": "a length of time has no least value in a pattern",
     "lies in the future": "JSON Schema does not know what time it is",
@@ -121,6 +130,13 @@ async def story(api: Api) -> None:
     await api.put("/models/buyers", model)  # and the trait of that name
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
     await api.put("/destinations/buyers", hook)
+    ordered = {"event": "Order Completed"}
+    again = {"name": "C", "trigger": ordered, "purpose": "analytics", "again": "1s"}
+    steps = [{"send": {"template": "t", "channels": ["buyers"]}}, {"wait": "1h"}]
+    quiet = {"from": "21:00", "to": "08:00"}
+    cap = {"limit": 3, "window": "7d"}
+    await api.put("/pacing", {"caps": [cap], "quiet_hours": [quiet]})
+    await api.put("/campaigns/buyers", again | {"steps": steps})
     purpose = {"name": "B", "by_default": "denied", "signals": ["b"], "channels": ["c"]}
     await api.put("/consent/purposes/buyers", purpose)
     await api.put("/consent/notices/buyers", {"texts": {"en": {"title": "T", "text": "N"}}})
