@@ -44,6 +44,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
     from cdp.collect.routes import Collecting
     from cdp.evidence.receipts import Controller
     from cdp.limits import Limits, Rates
+    from cdp.personalizing.held import Catalogue
     from cdp.privacy.asking import Asking
 
     gates = entrance.gates(core, core.people.home)
@@ -72,6 +73,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
             settings.controller_contact,
             settings.storage_location,
         ),
+        catalogue=Catalogue(core.people.home),
     )
     admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
     collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)
@@ -84,6 +86,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
         rates.limits,
         collector.sources,
         *watching,
+        parts.catalogue,
     )
     requesting = Asking(core.database, core.vault, core.people.home)
     return create(parts, collecting, background.lifespan, requesting, traces)

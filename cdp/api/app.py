@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from activation.content.schema import ContentSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference
 from cdp.api.auditlog import AuditLog
@@ -16,6 +17,7 @@ from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
 from cdp.api.contactable import Contactable
+from cdp.api.contents import Contents
 from cdp.api.corrections import Corrections, CorrectionSchema
 from cdp.api.destinations import Destinations
 from cdp.api.door import Door
@@ -28,6 +30,7 @@ from cdp.api.measured import Measured
 from cdp.api.models import Models
 from cdp.api.notices import Notices
 from cdp.api.parts import Parts
+from cdp.api.personalize import Personalize
 from cdp.api.plans import TrackingPlans
 from cdp.api.preferences import Preferences
 from cdp.api.previews import Previews
@@ -72,6 +75,7 @@ FORMS: tuple[type[Form], ...] = (
     TrackingPlanSchema,
     PeopleSchema,
     CorrectionSchema,
+    ContentSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
@@ -92,6 +96,7 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Contents,
     Quarantine,
     TrackingPlans,
     Quality,
@@ -125,6 +130,8 @@ def create(
     Centre(door, requesting)
     Questions(door)
     app.include_router(door.router)
+    personalize = Personalize(parts, collecting.visitors)
+    app.include_router(personalize.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)
     openapi.install(app, FORMS)
@@ -134,7 +141,9 @@ def create(
 
     def in_front() -> ASGIApp:
         guarded = Guarded(behind(), collecting.visitors)
-        return Measured(CollectorCors(Front(guarded, collecting.posts())), traces)
+        return Measured(
+            CollectorCors(Front(guarded, collecting.posts(), personalize.gets())), traces
+        )
 
     app.build_middleware_stack = in_front  # type: ignore[method-assign]
     return app
