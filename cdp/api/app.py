@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from activation.content.schema import ContentSchema
 from cdp import __version__, metrics
-from cdp.api import health, openapi, problems, reference
+from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
@@ -132,6 +132,7 @@ def create(
     app.include_router(door.router)
     personalize = Personalize(parts, collecting.visitors)
     app.include_router(personalize.router())
+    app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)
     openapi.install(app, FORMS)

@@ -74,7 +74,7 @@ def _open(
         "summary": summary,
         "responses": done | {code: ERRORS[code] for code in codes},
         "response_model": None,
-        "openapi_extra": {"parameters": parameters, "security": [{"writeKey": []}]},
+        "openapi_extra": {"parameters": parameters, "security": [{"writeKey": []}, {}]},
     }
 
 
