@@ -11,7 +11,7 @@
   var consent = kept("cdp_consent") || {};
   var blocks = new WeakMap();
   var told = {};
-  var watcher;
+  var watcher, policy;
 
   function tell(type, detail) {
     try {
@@ -128,22 +128,20 @@
     watcher.unobserve(element);
     watcher.observe(element);
   }
-  function trusted(html) {
-    var types = win.trustedTypes;
-    if (!types) return html;
-    win.cdp._ =
-      win.cdp._ ||
-      types.createPolicy("cdp", {
-        createHTML: function (text) {
-          return text;
-        },
-      });
-    return win.cdp._.createHTML(html);
+  function same(text) {
+    return text;
+  }
+  function trusted(how, text) {
+    if (!policy)
+      policy = win.trustedTypes
+        ? win.trustedTypes.createPolicy("cdp", { createHTML: same, createScriptURL: same })
+        : { createHTML: same, createScriptURL: same };
+    return policy[how](text);
   }
   function show(element, block) {
     if (!block || !block.content) return;
     blocks.set(element, block);
-    if (typeof block.html === "string") element.innerHTML = trusted(block.html);
+    if (typeof block.html === "string") element.innerHTML = trusted("createHTML", block.html);
     element.dataset.cdpContent = block.content;
     tell("content", { slot: element.dataset.cdpSlot, block: block, element: element });
     watch(element);
@@ -175,7 +173,7 @@
     return Notification.requestPermission().then(function (said) {
       if (said !== "granted") return false;
       return workers
-        .register(options.worker || "/cdp-sw.js")
+        .register(trusted("createScriptURL", options.worker || "/cdp-sw.js"))
         .then(function () {
           return workers.ready;
         })

@@ -100,15 +100,16 @@ const does = {
   async stored() {
     return { stored: await page.evaluate(() => Object.keys(localStorage).sort()) };
   },
-  async pushed({ worker, data }) {
-    await page.evaluate(async (script) => {
-      await navigator.serviceWorker.register(script);
+  async pushed({ data }) {
+    await page.evaluate(async () => {
       await navigator.serviceWorker.ready;
-    }, worker);
+    });
     const session = await context.newCDPSession(page);
     const found = new Promise((resolve) => {
-      session.on("ServiceWorker.workerRegistrationUpdated", ({ registrations }) =>
-        registrations.forEach((each) => resolve(each.registrationId)),
+      session.on("ServiceWorker.workerVersionUpdated", ({ versions }) =>
+        versions
+          .filter((each) => each.status === "activated")
+          .forEach((each) => resolve(each.registrationId)),
       );
     });
     await session.send("ServiceWorker.enable");
