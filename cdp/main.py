@@ -105,6 +105,7 @@ async def pipeline(
     from activation.stage import Activation
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
+    from cdp.subscriptions import Gone
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
@@ -119,7 +120,8 @@ async def pipeline(
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        connectors = Connectors(Reach(client, private_webhooks), secret)
+        gone = Gone(core.database, core.keyring, core.partitions)
+        connectors = Connectors(Reach(client, private_webhooks, gone), secret)
         try:
             yield Pipeline(
                 database=core.database,

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import consent.stage as consent_stage
 import identity.store as identity_store
 import profiles.store as profile_store
+from activation.push.model import apart
 from cdp import times
 from cdp.cache import View, Views
 from cdp.db import Connection
@@ -195,10 +196,11 @@ def view(
     computed: Shown,
 ) -> View:
     """A profile as it is cached: plain values, in the order the API shows them."""
+    traits, push = apart(profile.traits)
     content = {
         "profile_id": profile_id,
         "identifiers": profile.identifiers,
-        "traits": profile.traits,
+        "traits": traits,
         "computed": computed.values,
         "groups": profile.groups,
         "segments": list(inside),
@@ -209,6 +211,8 @@ def view(
         "active_hours": {str(hour): times for hour, times in profile.active_hours.items()},
         "events": {name: tally.count for name, tally in profile.events.items()},
     }
+    if push:
+        content["push"] = push
     if computed.predicted:
         content[_TOLD] = computed.predicted
     if computed.until is not None:

@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from activation.content.schema import ContentSchema
+from activation.push.schema import SubscribingSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
@@ -36,6 +37,7 @@ from cdp.api.preferences import Preferences
 from cdp.api.previews import Previews
 from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
+from cdp.api.pushing import Pushing
 from cdp.api.quality import Quality
 from cdp.api.quarantine import Quarantine, ReplaySchema
 from cdp.api.questions import Questions
@@ -76,6 +78,7 @@ FORMS: tuple[type[Form], ...] = (
     PeopleSchema,
     CorrectionSchema,
     ContentSchema,
+    SubscribingSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
@@ -132,6 +135,7 @@ def create(
     app.include_router(door.router)
     personalize = Personalize(parts, collecting.visitors)
     app.include_router(personalize.router())
+    app.include_router(Pushing(parts, collecting.visitors).router())
     app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)

@@ -78,7 +78,32 @@ def _open(
     }
 
 
+_SUBSCRIPTION = {
+    "writeKey": "c0123456789abcdefghijklmn",
+    "userId": "u-42",
+    "subscription": {
+        "endpoint": "https://fcm.googleapis.com/fcm/send/abc",
+        "keys": {
+            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH"
+            "6SRpkNtoIAiw4",
+            "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+        },
+    },
+}
 OPEN_CONTENT = _open(
     "What a visitor sees in these slots", BLOCKS, TAKES["slots"], 400, 401, 403, 429, 503
 )
+OPEN_KEY = _open("What pages subscribe with", {"key": "BP4z9KsN…"}, [], 401, 403, 404, 429, 503)
+OPEN_SUBSCRIBE = _open(
+    "Register a browser for push messages", {"success": True}, [], 400, 401, 403, 413, 429, 503
+)
+OPEN_SUBSCRIBE["openapi_extra"]["requestBody"] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/SubscribingSchema"},
+            "example": _SUBSCRIPTION,
+        }
+    },
+}
 OPEN_WHY = _open("Why somebody sees it, for them", _WHY, TAKES["decision"], 404, 429, 503)

@@ -9,6 +9,7 @@ self.addEventListener("push", function (event) {
     self.registration.showNotification(said.title || "", {
       body: said.body || "",
       icon: said.icon,
+      tag: said.tag, // of a message that comes again only one is shown
       data: { url: said.url, more: said.data },
     })
   );

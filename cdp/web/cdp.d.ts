@@ -36,7 +36,7 @@ export interface Cdp {
   ): Promise<Record<string, CdpBlock> | false>;
   consent(given: Record<string, boolean>): Promise<Record<string, CdpBlock> | false>;
   personalize(wanted: boolean): Promise<Record<string, CdpBlock> | false>;
-  push(options: { key: string; worker?: string }): Promise<boolean>;
+  push(options?: { key?: string; worker?: string }): Promise<boolean>;
 }
 
 declare global {

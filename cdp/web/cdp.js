@@ -168,19 +168,24 @@
     });
   }
   function push(options) {
+    options = options || {};
     var workers = win.navigator.serviceWorker;
     if (!workers || !win.PushManager) return false;
     return Notification.requestPermission().then(function (said) {
       if (said !== "granted") return false;
-      return workers
-        .register(trusted("createScriptURL", options.worker || "/cdp-sw.js"))
+      var key;
+      return Promise.resolve(options.key || ask("/push/key?writeKey=" + at.writeKey))
+        .then(function (found) {
+          key = found.key || found;
+          return workers.register(trusted("createScriptURL", options.worker || "/cdp-sw.js"));
+        })
         .then(function () {
           return workers.ready;
         })
         .then(function (ready) {
           return ready.pushManager.subscribe({
             userVisibleOnly: true,
-            applicationServerKey: options.key,
+            applicationServerKey: key,
           });
         })
         .then(function (made) {

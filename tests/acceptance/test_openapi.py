@@ -81,6 +81,11 @@ EXPECTED = {
     "the content is ": "likewise",
     "the content's `locale`": "likewise",
     "at least one language": "likewise, how many an object of texts has",
+    "a point on P-256": "likewise, which are points on a curve",
+    "16 bytes": "likewise, which are so long",
+    "URL of a push service": "likewise, which name a host",
+    "whose it is": "that one of two fields is not empty is more than a schema can say",
+    "a private key of P-256": "likewise, which numbers are keys of a curve",
     "Must be a template": "which texts are templates is more than a pattern can tell",
     "There is no variable": "likewise, and what they take",
     "bytes of JSON": "an object has no most bytes",
@@ -133,6 +138,8 @@ async def story(api: Api) -> None:
     about = {"tags": ["t"], "metadata": {"m": 1}, "segments": ["buyers"], "purpose": "analytics"}
     content = {"name": "B", "slots": ["hero"], "variants": variants, "except_segments": ["x"]}
     await api.put("/content/buyers", content | about)
+    push = {"kind": "webpush", "subject": "mailto:a@example.com", "enabled": True}
+    await api.put("/destinations/push", push)
     purpose = {"name": "B", "by_default": "denied", "signals": ["b"], "channels": ["c"]}
     await api.put("/consent/purposes/buyers", purpose)
     await api.put("/consent/notices/buyers", {"texts": {"en": {"title": "T", "text": "N"}}})
@@ -260,6 +267,7 @@ def test_every_read_has_something_to_show_as_described(
     queries = {
         f"{API}/personalize/content": shown_to,
         "/personalize/content": shown_to | {"writeKey": key},
+        "/push/key": {"writeKey": key},
         "/personalize/why": {"decision": told["blocks"]["hero"]["decision_id"]},
         "/sourceConfig": {"writeKey": key},
         f"{API}/identity/explain": {"a": ADA, "b": "anonymous_id:a"},
