@@ -90,6 +90,7 @@ class Outcome(NamedTuple):
     status: int | None
     reason: str
     retry_after: float | None = None  # seconds, as the destination asked
+    final: bool = False  # another try would come to the same
 
 
 def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[Delivery]:
@@ -170,7 +171,7 @@ def after(
     """The next state, and when it is due again."""
     if outcome.delivered:
         return "sent", None
-    if delivery.attempts >= destination.max_attempts:
+    if outcome.final or delivery.attempts >= destination.max_attempts:
         return "parked", None
     wait = min(wait_seconds(delivery.attempts, outcome.retry_after, chance), LONGEST_WAIT)
     return "retrying", now + round(wait * SECOND)

@@ -49,6 +49,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
     from cdp.collect.routes import Collecting
     from cdp.evidence.receipts import Controller
     from cdp.limits import Limits, Rates
+    from cdp.personalizing.held import Catalogue
     from cdp.privacy.asking import Asking
 
     gates = entrance.gates(core, core.people.home)
@@ -77,6 +78,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
             settings.controller_contact,
             settings.storage_location,
         ),
+        catalogue=Catalogue(core.people.home),
     )
     admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
     collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)
@@ -89,6 +91,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
         rates.limits,
         collector.sources,
         *watching,
+        parts.catalogue,
     )
     requesting = Asking(core.database, core.vault, core.people.home)
     return create(parts, collecting, background.lifespan, requesting, traces)
@@ -107,6 +110,7 @@ async def pipeline(
     from activation.reaching import Transport
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
+    from cdp.subscriptions import Gone
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
@@ -117,7 +121,7 @@ async def pipeline(
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
         connectors = Connectors(
-            Reach(client, private_webhooks),
+            Reach(client, private_webhooks, Gone(core.database, core.keyring, core.partitions)),
             lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode(),
         )
         try:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import consent.stage as consent_stage
 import identity.store as identity_store
 import profiles.store as profile_store
+from activation.push.model import apart
 from cdp import times
 from cdp.cache import View, Views
 from cdp.db import Connection
@@ -102,7 +103,12 @@ class People:
         self, connection: Connection, ids: Iterable[ProfileId]
     ) -> dict[ProfileId, dict[str, Any]]:
         """Views of these profiles: from the cache where it is current, else put together anew."""
-        versions = await profile_store.versions(connection, list(ids))
+        return await self.as_of(connection, await profile_store.versions(connection, list(ids)))
+
+    async def as_of(
+        self, connection: Connection, versions: Mapping[ProfileId, int]
+    ) -> dict[ProfileId, dict[str, Any]]:
+        """The same of profiles whose current versions are known."""
         cached = await self.views.get(versions)
         boxes = await self.keyring.load(connection, (subject for subject, _ in cached.values()))
         found = {
@@ -190,10 +196,11 @@ def view(
     computed: Shown,
 ) -> View:
     """A profile as it is cached: plain values, in the order the API shows them."""
+    traits, push = apart(profile.traits)
     content = {
         "profile_id": profile_id,
         "identifiers": profile.identifiers,
-        "traits": profile.traits,
+        "traits": traits,
         "computed": computed.values,
         "groups": profile.groups,
         "segments": list(inside),
@@ -204,6 +211,8 @@ def view(
         "active_hours": {str(hour): times for hour, times in profile.active_hours.items()},
         "events": {name: tally.count for name, tally in profile.events.items()},
     }
+    if push:
+        content["push"] = push
     if computed.predicted:
         content[_TOLD] = computed.predicted
     if computed.until is not None:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from activation.kinds.protocol import DestinationKind
 from activation.kinds.webhook import WEBHOOK
+from activation.kinds.webpush import WEBPUSH
 
-KINDS: dict[str, DestinationKind] = {"webhook": WEBHOOK}
+KINDS: dict[str, DestinationKind] = {"webhook": WEBHOOK, "webpush": WEBPUSH}

@@ -27,11 +27,24 @@ class Message(NamedTuple):
     headers: Mapping[str, str]  # of the trace that it belongs to; nothing of the delivery
 
 
+class Ending(Protocol):
+    """Ends subscriptions of a person, by name, that a delivery found to be no more."""
+
+    async def __call__(
+        self, view: Mapping[str, Any], names: Sequence[str], delivery: bytes, /
+    ) -> None: ...
+
+
+async def _kept(view: Mapping[str, Any], names: Sequence[str], delivery: bytes, /) -> None:
+    """Where nothing keeps any."""
+
+
 class Reach(NamedTuple):
-    """The way out of this process."""
+    """The way out of this process, and the way back for what is found out there."""
 
     client: httpx.AsyncClient  # goes only where destinations may be
     private: bool  # whether private networks are fine, for connections of another kind
+    gone: Ending = _kept
 
 
 class Connector(Protocol):

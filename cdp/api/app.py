@@ -10,15 +10,18 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from activation.campaigns.schema import CampaignSchema
+from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
+from activation.push.schema import SubscribingSchema
 from cdp import __version__, metrics
-from cdp.api import health, openapi, problems, reference
+from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
 from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
 from cdp.api.contactable import Contactable
+from cdp.api.contents import Contents
 from cdp.api.corrections import Corrections, CorrectionSchema
 from cdp.api.destinations import Destinations
 from cdp.api.door import Door
@@ -32,11 +35,13 @@ from cdp.api.models import Models
 from cdp.api.notices import Notices
 from cdp.api.pacing import Pacing
 from cdp.api.parts import Parts
+from cdp.api.personalize import Personalize
 from cdp.api.plans import TrackingPlans
 from cdp.api.preferences import Preferences
 from cdp.api.previews import Previews
 from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
+from cdp.api.pushing import Pushing
 from cdp.api.quality import Quality
 from cdp.api.quarantine import Quarantine, ReplaySchema
 from cdp.api.questions import Questions
@@ -80,6 +85,8 @@ FORMS: tuple[type[Form], ...] = (
     CampaignSchema,
     CampaignCallSchema,
     RehearsalSchema,
+    ContentSchema,
+    SubscribingSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
@@ -102,6 +109,7 @@ RESOURCES = (
     Destinations,
     Pacing,
     Campaigns,
+    Contents,
     Quarantine,
     TrackingPlans,
     Quality,
@@ -135,6 +143,10 @@ def create(
     Centre(door, requesting)
     Questions(door)
     app.include_router(door.router)
+    personalize = Personalize(parts, collecting.visitors)
+    app.include_router(personalize.router())
+    app.include_router(Pushing(parts, collecting.visitors).router())
+    app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)
     openapi.install(app, FORMS)
@@ -144,7 +156,9 @@ def create(
 
     def in_front() -> ASGIApp:
         guarded = Guarded(behind(), collecting.visitors)
-        return Measured(CollectorCors(Front(guarded, collecting.posts())), traces)
+        return Measured(
+            CollectorCors(Front(guarded, collecting.posts(), personalize.gets())), traces
+        )
 
     app.build_middleware_stack = in_front  # type: ignore[method-assign]
     return app

@@ -12,9 +12,10 @@ import psycopg
 import structlog
 from fastapi import FastAPI
 
+import activation.content.store as content_store
 import cdp.plans.store as plan_store
 import consent.store as consent_store
-from cdp import clock
+from cdp import clock, times
 from cdp.audit import Audit
 from cdp.collect.sources import Sources
 from cdp.db import Database
@@ -22,6 +23,7 @@ from cdp.errors import StoreUnavailable
 from cdp.limits import Limits
 from cdp.log.appender import Appender
 from cdp.log.keyring import Keyring
+from cdp.personalizing.held import Catalogue
 from cdp.plans.held import Plans
 from cdp.quality.tally import Tally
 from cdp.suppression.listed import Suppressed
@@ -47,6 +49,7 @@ class Background:
     sources: Sources
     plans: Plans
     tally: Tally
+    catalogue: Catalogue
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -60,6 +63,7 @@ class Background:
         with contextlib.suppress(StoreUnavailable):  # else it is learned with the first events
             await self.suppressed.renew(self.database)
             await self.plans.renew(self.database)
+            await self._renew_content()
         works = (self._follow(), *(each.run() for each in ours))
         tasks = [asyncio.create_task(work) for work in works]
         for task in tasks:
@@ -79,16 +83,20 @@ class Background:
         while True:
             try:
                 async with self.database.driver() as connection:
-                    for channel in (_SUBJECTS, plan_store.CHANGED):
+                    for channel in (_SUBJECTS, plan_store.CHANGED, content_store.CHANGED):
                         await connection.execute(f"listen {channel}")
                     self.keyring.forget_all()
                     await self._renew()
                     await self.plans.renew(self.database)
+                    await self._renew_content()
                     async for note in connection.notifies():
                         if note.channel == plan_store.CHANGED:
                             await self.plans.renew(self.database)
+                        elif note.channel == content_store.CHANGED:
+                            await self._renew_content()
                         elif note.payload == "purposes":
                             await self._renew()
+                            await self._renew_content()
                         else:
                             self.keyring.forget([bytes.fromhex(note.payload)])
             except (StoreUnavailable, psycopg.Error, OSError) as error:
@@ -98,6 +106,9 @@ class Background:
     async def _renew(self) -> None:
         async with self.database.transaction() as connection:
             self.gate.renew(await consent_store.purposes(connection))
+
+    async def _renew_content(self) -> None:
+        await self.catalogue.renew(self.database, times.now())
 
 
 def _end_process(task: asyncio.Task[None]) -> None:

@@ -16,7 +16,7 @@ from activation import store
 from activation.kinds import KINDS
 from activation.model import Destination, State
 from activation.opening import kept_as, secrets_of
-from activation.store import COMMON, Listed
+from activation.store import COMMON, Listed, Stored
 from cdp.api import openapi, pages, refs, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -92,7 +92,7 @@ class Destinations:
             before = await store.find(connection, key)
             kept: Mapping[str, str] = {}
             if before is not None and before.destination.kind == destination.kind:
-                kept = secrets_of(self._opened(key, before.secret))
+                kept = secrets_of(opened_secret(self.parts, before))
             known = {**kept, **given}
             made = {
                 name: make()
@@ -102,9 +102,6 @@ class Destinations:
             sealed = self.parts.vault.system.seal(kept_as(known | made).encode(), _place(key))
             await store.put(connection, destination, sealed)
         return pages.json(_shown(destination) | made)
-
-    def _opened(self, key: str, sealed: bytes) -> str:
-        return self.parts.vault.system.open(sealed, _place(key)).decode()
 
     async def get_destination(self, request: Request) -> Response:
         """One destination."""
@@ -124,6 +121,11 @@ class Destinations:
     async def list_deliveries(self, request: Request) -> Response:
         """The ledger."""
         return pages.json(await _deliveries(self.parts, request))
+
+
+def opened_secret(parts: Parts, stored: Stored) -> str:
+    """What is kept of a destination's secrets."""
+    return parts.vault.system.open(stored.secret, _place(stored.destination.key)).decode()
 
 
 async def _deliveries(parts: Parts, request: Request) -> dict[str, Any]:

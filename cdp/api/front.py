@@ -1,4 +1,4 @@
-"""The door that carries the load: the collector's POST routes, answered before any framework.
+"""The door that carries the load: what SDKs post and pages ask, answered before any framework.
 
 Finding a route among all others and calling it takes FastAPI five times as long as reading the
 request and answering it. These addresses are fixed, so a look-up in a dictionary will do.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,15 +25,20 @@ _ENDING = Overloaded("this server is about to end; send again")
 class Front:
     """ASGI; everything else goes on to the application behind it."""
 
-    def __init__(self, app: ASGIApp, posts: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        posts: Mapping[str, Handler],
+        gets: Mapping[str, Handler] = MappingProxyType({}),
+    ) -> None:
         self._app = app
-        self._posts = posts
+        self._handlers = {"POST": posts, "GET": gets}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on. An error that is nobody's fault but ours is raised, and answered."""
         handler = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            handler = self._posts.get(scope["path"])
+        if scope["type"] == "http" and scope["method"] in self._handlers:
+            handler = self._handlers[scope["method"]].get(scope["path"])
         if handler is None:
             await self._app(scope, receive, send)
             return

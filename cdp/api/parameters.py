@@ -25,6 +25,7 @@ _REF = {
     "example": "email:ada@example.com",
 }
 _A_TEXT = {"type": "string", "maxLength": 200}
+_A_LOCALE = {"type": "string", "pattern": "^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,3}$"}
 _A_KEY = {"type": "string", "pattern": KEY_PATTERN.pattern}
 _KEY = {"name": "key", "in": "path", "required": True, "schema": _A_KEY, "example": "buyers"}
 
@@ -160,6 +161,24 @@ TAKES: dict[str, list[dict[str, Any]]] = {
             maximum=1,
         ),
     ],
+    "slots": [
+        _query(
+            "slot",
+            "keys of slots, up to 20",
+            type="array",
+            items=_A_KEY,
+            minItems=1,
+            maxItems=20,
+        )
+        | {"required": True, "example": ["hero"]},
+        _query("user_id", "who looks", type="string"),
+        _query("anonymous_id", "who looks, where no user is known", type="string"),
+        _query(
+            "locale", "languages, the dearest first", type="array", items=_A_LOCALE, maxItems=10
+        ),
+        _query("personalized", "false: what all see", type="string", enum=["true", "false"]),
+    ],
+    "decision": [_query("decision", "a block's `decision_id`", type="string") | {"required": True}],
     "links": [
         _query("scope", "what they open; all, if left out", type="string", enum=list(SCOPES))
     ],

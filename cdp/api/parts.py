@@ -15,6 +15,7 @@ from cdp.evidence.receipts import Controller
 from cdp.log.appender import Appender
 from cdp.log.vault import Vault
 from cdp.people import People
+from cdp.personalizing.held import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Parts:
     collector: Collector
     keys: Keys
     controller: Controller
+    catalogue: Catalogue
 
     def changing(self, request: Request) -> AbstractAsyncContextManager[Connection]:
         """A transaction for what changes something: its entry in the audit log goes with it."""

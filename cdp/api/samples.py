@@ -20,6 +20,7 @@ PROFILE: dict[str, Any] = {
         {"user_id": ["u-42"], "anonymous_id": ["a-1"], "email": ["ada@example.com"]}
     ),
     "traits": Names({"country": Free("DE"), "email": "ada@example.com"}),
+    "push": Perhaps(Names({"$push.webpush.9f2c4e6a8b0d1f35": Free({"endpoint": "https://…"})})),
     "computed": Names({"lifetime_value": Free(51.2)}),
     "predicted": Perhaps(Names({"tribe": {"model": "tribe", "version": 1, "at": AT}})),
     "groups": Names({"g-1": Names({"name": Free("Analytical Engines")})}),

@@ -33,6 +33,7 @@ WHOLE = (
     "computed_traits",
     "consent_chain",
     "consent_heads",
+    "contents",
     "counters",
     "definitions",
     "deliveries",

@@ -64,7 +64,7 @@ class Collector:
 
     async def sort(self, body: Body, visit: Visit) -> Sorted:
         """Tell the messages that may be kept from those that may not."""
-        key_hashes, source = await self._source(visit)
+        key_hashes, source = await self.source(visit)
         if self.rates.key and source:
             await self.rates.limits.take(self.rates.key, f"source {source.id}", body.size)
         known = self._known(visit, source, key_hashes)
@@ -108,7 +108,8 @@ class Collector:
         await self.appender.append(found.facts, found.refusals)
         return ""
 
-    async def _source(self, visit: Visit) -> tuple[list[bytes], Source | None]:
+    async def source(self, visit: Visit) -> tuple[list[bytes], Source | None]:
+        """Whose key a request has; Unauthorized or Forbidden if it may not be used like that."""
         key_hashes = [hashed(key) for key in visit.keys]
         source = await self._first(key_hashes)
         if source is None and (self.strict_keys or visit.strict):

@@ -8,7 +8,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _METHODS = "GET, HEAD, POST, OPTIONS"
 _MAX_AGE = "600"  # seconds a browser may remember a preflight
-_PREFIXES = ("/v1", "/b", "/beacon", "/api/s", "/sourceConfig", "/analytics.js", "/p.js")
+_PREFIXES = (
+    *("/v1", "/b", "/beacon", "/api/s", "/sourceConfig", "/analytics.js", "/p.js"),
+    *("/cdp.js", "/cdp-sw.js", "/personalize", "/push"),
+)
 
 
 class CollectorCors:

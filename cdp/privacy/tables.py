@@ -48,6 +48,7 @@ STAYS = {
     "computed_traits": "configuration",
     "consent_chain": "hashes over sealed facts: it goes on proving that none was altered",
     "consent_heads": "likewise",
+    "contents": "configuration",
     "counters": "configuration",
     "definitions": "configuration",
     "destinations": "configuration",

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 
@@ -76,6 +77,19 @@ EXPECTED = {
     "nothing is fetched": "where a schema may refer to is more than its description tells",
     "from must not lie after to": "JSON Schema does not compare one field with another",
     "that would be over": "likewise, how far apart they lie",
+    "segments are of people": "what one field must have goes by another",
+    "the content is ": "likewise",
+    "the content's `locale`": "likewise",
+    "at least one language": "likewise, how many an object of texts has",
+    "a point on P-256": "likewise, which are points on a curve",
+    "16 bytes": "likewise, which are so long",
+    "URL of a push service": "likewise, which name a host",
+    "whose it is": "that one of two fields is not empty is more than a schema can say",
+    "a private key of P-256": "likewise, which numbers are keys of a curve",
+    "Must be a template": "which texts are templates is more than a pattern can tell",
+    "There is no variable": "likewise, and what they take",
+    "bytes of JSON": "an object has no most bytes",
+    "Must be a language tag": "what an object's names may be does not come through from the form",
     "do not go together": "JSON Schema has no way to rule out two parameters at once",
     "there is no destination": "which destinations there are is in the database",
     "carries no messages": "likewise, and of which kind",
@@ -137,6 +151,13 @@ async def story(api: Api) -> None:
     cap = {"limit": 3, "window": "7d"}
     await api.put("/pacing", {"caps": [cap], "quiet_hours": [quiet]})
     await api.put("/campaigns/buyers", again | {"steps": steps})
+    text = {"en": "Hello"}
+    variants = [{"key": "a", "html": text}]
+    about = {"tags": ["t"], "metadata": {"m": 1}, "segments": ["buyers"], "purpose": "analytics"}
+    content = {"name": "B", "slots": ["hero"], "variants": variants, "except_segments": ["x"]}
+    await api.put("/content/buyers", content | about)
+    push = {"kind": "webpush", "subject": "mailto:a@example.com", "enabled": True}
+    await api.put("/destinations/push", push)
     purpose = {"name": "B", "by_default": "denied", "signals": ["b"], "channels": ["c"]}
     await api.put("/consent/purposes/buyers", purpose)
     await api.put("/consent/notices/buyers", {"texts": {"en": {"title": "T", "text": "N"}}})
@@ -257,7 +278,15 @@ def test_every_read_has_something_to_show_as_described(
 ) -> None:
     key = platform_api.keys["write_key"]
     operator = {"Authorization": f"Bearer {platform_api.keys['api_key']}"}
+    shown_to = {"user_id": "ada", "slot": "hero"}
+    told = httpx.get(
+        f"{platform_api.url}/personalize/content", params=shown_to | {"writeKey": key}
+    ).json()
     queries = {
+        f"{API}/personalize/content": shown_to,
+        "/personalize/content": shown_to | {"writeKey": key},
+        "/push/key": {"writeKey": key},
+        "/personalize/why": {"decision": told["blocks"]["hero"]["decision_id"]},
         "/sourceConfig": {"writeKey": key},
         f"{API}/identity/explain": {"a": ADA, "b": "anonymous_id:a"},
         f"{API}/profiles/{{ref}}/diff": {"from": "2020-01-01T00:00:00Z"},

@@ -80,6 +80,52 @@ const does = {
         .map((each) => each.outerHTML),
     }));
   },
+  async wait({ on }) {
+    await page.locator(on).first().waitFor({ state: "attached", timeout: 30_000 });
+    return {};
+  },
+  async see({ on }) {
+    return page.evaluate((selector) => {
+      const at = document.querySelector(selector);
+      return { text: at.textContent.trim(), html: at.innerHTML, hidden: at.hidden };
+    }, on);
+  },
+  async call({ name, given }) {
+    const call = ([each, values]) => window.cdp[each](...values);
+    return { value: await page.evaluate(call, [name, given]) };
+  },
+  async noted() {
+    return { noted: await page.evaluate(() => window.noted) };
+  },
+  async stored() {
+    return { stored: await page.evaluate(() => Object.keys(localStorage).sort()) };
+  },
+  async pushed({ data }) {
+    await page.evaluate(async () => {
+      await navigator.serviceWorker.ready;
+    });
+    const session = await context.newCDPSession(page);
+    const found = new Promise((resolve) => {
+      session.on("ServiceWorker.workerVersionUpdated", ({ versions }) =>
+        versions
+          .filter((each) => each.status === "activated")
+          .forEach((each) => resolve(each.registrationId)),
+      );
+    });
+    await session.send("ServiceWorker.enable");
+    const message = { origin: new URL(page.url()).origin, registrationId: await found, data };
+    await session.send("ServiceWorker.deliverPushMessage", message);
+    const shown = async () => {
+      const ready = await navigator.serviceWorker.ready;
+      for (let tries = 0; tries < 100; tries += 1) {
+        const all = await ready.getNotifications();
+        if (all.length) return all.map((one) => ({ title: one.title, body: one.body, data: one.data }));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return [];
+    };
+    return { shown: await page.evaluate(shown) };
+  },
   async shot({ path }) {
     await page.screenshot({ path, fullPage: true });
     return {};

@@ -1,0 +1,1 @@
+"""Push messages: how they are sealed for a browser, who may send them, and where they go."""

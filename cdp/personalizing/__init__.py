@@ -1,0 +1,1 @@
+"""Decides what a visitor of a web page sees, from who they are and what they agreed to."""

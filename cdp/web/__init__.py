@@ -1,0 +1,1 @@
+"""What browsers load from the platform: `cdp.js`, its service worker, its types."""

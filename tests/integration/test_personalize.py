@@ -1,0 +1,160 @@
+"""What visitors see in a page's slots: chosen for them, only as far as they agreed, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Api
+from tests.support.privacy import done
+
+PURPOSE = "personalization"
+GREETING = "<p>Hello {{ person.name|default('you') }}</p>"
+
+
+async def define(api: Api, key: str, html: str = "<p>x</p>", **fields: Any) -> None:
+    content = {"name": key, "slots": ["hero"], "variants": [{"key": "a", "html": {"en": html}}]}
+    await api.put(f"/content/{key}", content | fields)
+
+
+async def ask(api: Api, query: str, **headers: str) -> httpx.Response:
+    key = api.instance.keys["write_key"]
+    path = f"/personalize/content?writeKey={key}&{query}"
+    return await api.client.get(path, headers=headers)
+
+
+async def hero(api: Api, query: str) -> dict[str, Any]:
+    answer = await ask(api, f"slot=hero&{query}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json()["blocks"]["hero"])
+
+
+async def decide(api: Api, state: str, user: str = "ada") -> None:
+    await api.put(f"/consent/user_id:{user}", {"purpose": PURPOSE, "state": state})
+    await api.settle()
+
+
+@pytest.fixture
+async def shop(api: Api) -> Api:
+    """Buyers see something of their own, if they agreed."""
+    where = {"event": "Order Completed"}
+    await api.put("/segments/buyers", {"name": "B", "purpose": PURPOSE, "where": where})
+    await define(api, "welcome")
+    await define(
+        api,
+        "again",
+        GREETING,
+        segments=["buyers"],
+        purpose=PURPOSE,
+        priority=5,
+        because="You ordered before.",
+    )
+    await api.send("/v1/identify", {"userId": "ada", "traits": {"name": "Ada <b>"}})
+    await api.send("/v1/track", {"userId": "ada", "event": "Order Completed"})
+    await api.settle()
+    await decide(api, "granted")
+    return api
+
+
+async def test_a_buyer_who_agreed_sees_it_and_others_what_is_for_everybody(shop: Api) -> None:
+    block = await hero(shop, "user_id=ada")
+    assert (block["content"], block["variant"]) == ("again", "a")
+    assert block["reasons"][0] == "You ordered before."
+    assert "missing_purpose" not in block
+    for query in ("user_id=bob", "anonymous_id=x", "", "user_id=ada&personalized=false"):
+        block = await hero(shop, query)
+        assert (block["content"], block["html"]) == ("welcome", "<p>x</p>"), query
+
+
+async def test_who_takes_it_back_sees_the_fallback_which_says_why(shop: Api) -> None:
+    await decide(shop, "denied")
+    answer = (await ask(shop, "slot=hero&user_id=ada")).json()
+    assert answer["personalized"] is False
+    assert answer["blocks"]["hero"]["content"] == "welcome"
+
+
+async def test_what_needs_a_purpose_that_is_missing_names_it(shop: Api) -> None:
+    await shop.put("/segments/buyers", {"name": "B", "where": {"event": "Order Completed"}})
+    await decide(shop, "denied")
+    block = await hero(shop, "user_id=ada")
+    assert (block["content"], block["missing_purpose"]) == ("welcome", PURPOSE)
+    assert any(PURPOSE in each for each in block["reasons"])
+
+
+async def test_traits_are_for_servers_alone(shop: Api) -> None:
+    assert (await hero(shop, "user_id=ada"))["html"] == "<p>Hello you</p>"
+    told = await shop.get("/personalize/content?slot=hero&user_id=ada")
+    assert told["blocks"]["hero"]["html"] == "<p>Hello Ada &lt;b&gt;</p>"  # type: ignore[index]
+
+
+async def test_an_anonymous_visitor_who_logs_in_is_known_at_once(shop: Api) -> None:
+    assert (await hero(shop, "anonymous_id=a1"))["content"] == "welcome"
+    await shop.send("/v1/identify", {"userId": "ada", "anonymousId": "a1"})
+    await shop.settle()
+    assert (await hero(shop, "anonymous_id=a1"))["content"] == "again"
+    assert (await hero(shop, "user_id=nobody&anonymous_id=a1"))["content"] == "again"
+
+
+async def test_several_slots_at_once_as_html_or_data_in_the_best_language(shop: Api) -> None:
+    texts = {"en": {"title": "Hi"}, "de": {"title": "Hallo"}}
+    variants = [{"key": "a", "data": texts}]
+    await shop.put(
+        "/content/box", {"name": "B", "kind": "json", "slots": ["side"], "variants": variants}
+    )
+    query = "slot=hero&slot=side&slot=none&user_id=ada&locale=de-AT"
+    blocks = (await ask(shop, query)).json()["blocks"]
+    assert list(blocks) == ["hero", "side", "none"]
+    assert (blocks["side"]["locale"], blocks["side"]["data"]) == ("de", {"title": "Hallo"})
+    assert blocks["none"] == {"content": None, "reasons": ["There is nothing for this slot now."]}
+
+
+async def test_an_answer_that_has_not_changed_is_not_sent_again(shop: Api) -> None:
+    first = await ask(shop, "slot=hero&user_id=ada")
+    assert first.headers["cache-control"] == "private, no-cache"
+    again = await ask(shop, "slot=hero&user_id=ada", **{"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    await define(shop, "news", priority=9)
+    changed = await ask(shop, "slot=hero&user_id=ada", **{"if-none-match": first.headers["etag"]})
+    assert changed.json()["blocks"]["hero"]["content"] == "news"
+    assert (await ask(shop, "slot=hero")).headers["cache-control"] == "public, max-age=60"
+
+
+async def test_the_person_can_ask_why(shop: Api) -> None:
+    decision = (await hero(shop, "user_id=ada"))["decision_id"]
+    path = f"/personalize/why?decision={decision}"
+    told = (await shop.client.get(path)).json()
+    assert told["slot"] == "hero"
+    assert "You ordered before." in told["reasons"]
+    page = await shop.client.get(path, headers={"accept": "text/html"})
+    assert "<li>You ordered before.</li>" in page.text
+    assert (await shop.client.get("/personalize/why?decision=x")).status_code == 404
+
+
+async def test_pages_of_any_origin_may_ask_with_a_write_key_alone(shop: Api) -> None:
+    answer = await ask(shop, "slot=hero", origin="https://shop.example")
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+    path = "/personalize/content?slot=hero"
+    assert (await shop.client.get(path)).status_code == 401
+    assert (await shop.client.get(f"{path}&writeKey=unknown")).status_code == 401
+    assert (await shop.client.get(f"/api/v1{path}")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "query", ["", "slot=", "slot=A", "slot=a&locale=!", "slot=a&personalized=1"]
+)
+async def test_a_question_that_is_none_is_refused(api: Api, query: str) -> None:
+    assert (await ask(api, query)).status_code == 400
+
+
+async def test_a_content_that_is_deleted_is_seen_no_more(shop: Api) -> None:
+    assert (await shop.call("DELETE", "/content/again")).status_code == 204
+    assert (await hero(shop, "user_id=ada"))["content"] == "welcome"
+    assert (await shop.call("GET", "/content/again")).status_code == 404
+    assert [each["key"] for each in (await shop.get("/content"))["content"]] == ["welcome"]  # type: ignore[attr-defined]
+
+
+async def test_nothing_of_a_person_who_was_erased_is_left_to_go_by(shop: Api) -> None:
+    await done(shop, "erase", "user_id:ada")
+    assert (await hero(shop, "user_id=ada"))["content"] == "welcome"
