@@ -103,12 +103,7 @@ class People:
         self, connection: Connection, ids: Iterable[ProfileId]
     ) -> dict[ProfileId, dict[str, Any]]:
         """Views of these profiles: from the cache where it is current, else put together anew."""
-        return await self.as_of(connection, await profile_store.versions(connection, list(ids)))
-
-    async def as_of(
-        self, connection: Connection, versions: Mapping[ProfileId, int]
-    ) -> dict[ProfileId, dict[str, Any]]:
-        """The same of profiles whose current versions are known."""
+        versions = await profile_store.versions(connection, list(ids))
         cached = await self.views.get(versions)
         boxes = await self.keyring.load(connection, (subject for subject, _ in cached.values()))
         found = {

@@ -143,7 +143,7 @@ def create(
     Centre(door, requesting)
     Questions(door)
     app.include_router(door.router)
-    personalize = Personalize(parts, collecting.visitors)
+    personalize = Personalize.of(parts, collecting.visitors)
     app.include_router(personalize.router())
     app.include_router(Pushing(parts, collecting.visitors).router())
     app.include_router(scripts.router())

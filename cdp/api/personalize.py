@@ -24,6 +24,7 @@ from cdp.events import Identifier
 from cdp.limits import caller
 from cdp.personalizing import reasons, token
 from cdp.personalizing.deciding import Asked, Deciding
+from cdp.personalizing.reading import Reader
 from identity.identifiers import ANONYMOUS_ID, USER_ID, normalised
 
 CONTENT, WHY = "/personalize/content", "/personalize/why"
@@ -43,12 +44,14 @@ class Personalize:
 
     parts: Parts
     visitors: Visitors
+    deciding: Deciding
 
-    @property
-    def deciding(self) -> Deciding:
+    @classmethod
+    def of(cls, parts: Parts, visitors: Visitors) -> Personalize:
         """Made of what all routes have."""
-        parts = self.parts
-        return Deciding(parts.database, parts.vault, parts.people, parts.catalogue)
+        reader = Reader(parts.database, parts.vault, parts.people)
+        parts.catalogue.also.append(reader.forget)
+        return cls(parts, visitors, Deciding(parts.vault, reader, parts.catalogue))
 
     def router(self) -> APIRouter:
         """The routes."""

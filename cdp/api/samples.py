@@ -113,7 +113,7 @@ CONTACTABLE: dict[str, Any] = {
 DESTINATION: dict[str, Any] = {
     "key": "crm",
     "kind": "webhook",
-    "url": "https://hooks.example.com/cdp",
+    "url": Perhaps("https://hooks.example.com/cdp"),
     "segments": ["buyers"],
     "purpose": "marketing_email",
     "channel": "",
@@ -123,8 +123,16 @@ DESTINATION: dict[str, Any] = {
     "consent_events": True,
     "corrections": True,
 }
+# What kinds have of their own, beside that.
+DESTINATION |= {
+    "subject": Perhaps("mailto:ops@example.com"),
+    "ttl": Perhaps(86_400),
+    "urgency": Perhaps("normal"),
+    "services": Perhaps(["https://fcm.googleapis.com"]),
+}
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
-    "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    "private_key": Perhaps("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
 }
 DESTINATIONS: dict[str, Any] = {"destinations": [DESTINATION]}
 DELIVERIES: dict[str, Any] = {

@@ -10,12 +10,11 @@ import structlog
 
 from activation.content.model import PERSONALIZATION, Choice, Content, Visitor, choose, text
 from activation.content.rendering import Unrenderable, rendered
-from cdp.db import Database
 from cdp.events import Identifier, Instant
 from cdp.log.vault import Vault
-from cdp.people import People
-from cdp.personalizing import reasons, store
+from cdp.personalizing import reasons
 from cdp.personalizing.held import Catalogue
+from cdp.personalizing.reading import Known, Reader
 from cdp.personalizing.token import Decision, spelled
 from cdp.times import SECOND
 
@@ -35,55 +34,40 @@ class Asked(NamedTuple):
     proven: bool = False  # whoever asks may see what this person's traits are
 
 
-class _Person(NamedTuple):
-    seed: bytes
-    view: Mapping[str, Any] | None
-
-
 @dataclass(frozen=True, slots=True)
 class Deciding:
     """What the routes work with."""
 
-    database: Database
     vault: Vault
-    people: People
+    reader: Reader
     catalogue: Catalogue
 
     async def decide(self, asked: Asked, now: Instant) -> dict[str, Any]:
         """The answer: `blocks` by slot, and whether anything in it was a person's own choice."""
-        person = _Person(b"", None)
-        if asked.personalized and asked.who:
-            person = await self._person(asked.who)
-        visitor = self._visitor(person, asked)
-        own = visitor.personal and visitor.allows.get(PERSONALIZATION, False)
-        draw = self._draw(person.seed if own else b"", now)
+        personal = asked.personalized and bool(asked.who)
+        known = await self.reader.find(asked.who) if personal else None
+        allows = self.catalogue.strangers if known is None else known.allows
+        segments = frozenset[str]() if known is None else known.segments
+        view = await self._view(known) if asked.proven and known is not None else {}
+        locales = list(asked.locales)
+        spoken = view.get("traits", {}).get("locale")
+        if isinstance(spoken, str) and not locales:
+            locales.append(spoken.replace("_", "-"))
+        visitor = Visitor(segments, allows, personal, locales)
+        own, seed = personal and allows.get(PERSONALIZATION, False), b""
+        if own:
+            seed = self.reader.seed(asked.who) if known is None else known.profile
+        draw = self._draw(seed, now)
         blocks = {}
         for slot in dict.fromkeys(asked.slots):
             choice = choose(slot, self.catalogue.slot(slot), visitor, now, draw)
-            blocks[slot] = self._block(choice, visitor, asked, person.view)
+            blocks[slot] = self._block(choice, visitor, view)
         return {"blocks": blocks, "personalized": own}
 
-    async def _person(self, who: Sequence[Identifier]) -> _Person:
-        ids = [self.vault.subject(*each) for each in who]
-        async with self.database.autocommit() as connection:
-            known = await store.who(connection, ids)
-            found = next((known[each] for each in ids if each in known), None)
-            if found is None:
-                return _Person(ids[0], None)
-            profile, version = found
-            views = await self.people.as_of(connection, {profile: version})
-        return _Person(profile, views.get(profile))
-
-    def _visitor(self, person: _Person, asked: Asked) -> Visitor:
-        view, allows = person.view, self.catalogue.strangers
-        if view is not None:
-            allows = {purpose: state == "granted" for purpose, state in view["consent"].items()}
-        locales = list(asked.locales)
-        spoken = view["traits"].get("locale") if view is not None and not locales else None
-        if isinstance(spoken, str):
-            locales.append(spoken.replace("_", "-"))
-        segments = frozenset(view["segments"]) if view is not None else frozenset()
-        return Visitor(segments, allows, asked.personalized and bool(asked.who), locales)
+    async def _view(self, known: Known) -> Mapping[str, Any]:
+        async with self.reader.database.transaction() as connection:
+            views = await self.reader.people.load(connection, [known.profile])
+        return views.get(known.profile, {})
 
     def _draw(self, seed: bytes, now: Instant) -> Callable[[str], float]:
         """Always the same for one person; where nobody is known, for everybody in an hour."""
@@ -95,9 +79,7 @@ class Deciding:
 
         return draw
 
-    def _block(
-        self, choice: Choice, visitor: Visitor, asked: Asked, view: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
+    def _block(self, choice: Choice, visitor: Visitor, view: Mapping[str, Any]) -> dict[str, Any]:
         content, variant = choice.content, choice.variant
         told: dict[str, Any] = {"missing_purpose": choice.missing} if choice.missing else {}
         if content is None or variant is None:
@@ -119,20 +101,20 @@ class Deciding:
         if content.kind == "json":
             return block | {"data": said}
         try:
-            return block | {"html": rendered(said, _variables(content, asked, view))}
+            return block | {"html": rendered(said, _variables(content, view))}
         except Unrenderable as error:
             log.warning("content_unrenderable", key=content.key, error=str(error))
             why = f"The template of {content.key} cannot be rendered: {error}."
             return {"content": None, "reasons": [why]}
 
 
-def _variables(content: Content, asked: Asked, view: Mapping[str, Any] | None) -> dict[str, Any]:
+def _variables(content: Content, view: Mapping[str, Any]) -> dict[str, Any]:
     about = {
         "key": content.key,
         "name": content.name,
         "tags": list(content.tags),
         "metadata": dict(content.metadata),
     }
-    if view is None or not asked.proven or not content.purpose:
+    if not view or not content.purpose:
         return {"content": about}
     return {"content": about, "person": view["traits"], "computed": view["computed"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -28,6 +28,7 @@ class Catalogue:
         self._by_slot: dict[str, list[Content]] = {}
         self._by_key: dict[str, Content] = {}
         self.strangers: Mapping[str, bool] = {}
+        self.also: list[Callable[[], None]] = []  # called when something has changed
 
     def slot(self, slot: str) -> list[Content]:
         """What may be shown in a slot."""
@@ -55,3 +56,5 @@ class Catalogue:
                 by_slot.setdefault(slot, []).append(content)
         self._by_key, self._by_slot = by_key, by_slot
         self.strangers = granted(Ground(purposes, self._home, now).by_law(frozenset()))
+        for told in self.also:
+            told()
