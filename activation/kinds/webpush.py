@@ -185,7 +185,7 @@ def _opened(destination: Destination, secrets: Mapping[str, str], reach: Reach) 
 
 
 def _reaches(view: Mapping[str, Any]) -> bool:
-    return bool(of(view, "webpush"))
+    return bool(model.of(view, KIND))
 
 
 WEBPUSH = DestinationKind(
