@@ -37,6 +37,7 @@ class Destination:
     timeout: float = 10.0
     enabled: bool = True
     consent_events: bool = False  # hears of it when a yes has ended
+    concurrency: int = 64  # tries at a time, of each worker
     corrections: bool = True  # hears of who is in or out because an event was corrected
 
 

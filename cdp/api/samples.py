@@ -119,6 +119,7 @@ DESTINATION: dict[str, Any] = {
     "channel": "",
     "max_attempts": 8,
     "timeout": 10.0,
+    "concurrency": 64,
     "enabled": True,
     "consent_events": True,
     "corrections": True,
@@ -134,6 +135,9 @@ DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     "private_key": Perhaps("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
 }
+DESTINATION_TOLD: dict[str, Any] = DESTINATION | {
+    "circuit": {"state": "closed", "since": Null(AT), "until": Null(AT), "reason": ""}
+}
 DESTINATIONS: dict[str, Any] = {"destinations": [DESTINATION]}
 DELIVERIES: dict[str, Any] = {
     "deliveries": [
@@ -148,6 +152,7 @@ DELIVERIES: dict[str, Any] = {
             "state": "sent",
             "attempts": 1,
             "purpose": "marketing_email",
+            "certain": True,
             "consent": Null(
                 {"purpose": "marketing_email", "state": "granted"}
                 | {"because": "decision", "fact": Null(FACT), "at": Null(AT)}
@@ -162,6 +167,7 @@ DELIVERIES: dict[str, Any] = {
     ],
     **NEXT,
 }
+DELIVERIES_REPLAYED: dict[str, Any] = {"replayed": 3, "more": False}
 QUARANTINE: dict[str, Any] = {
     "quarantine": [
         {
