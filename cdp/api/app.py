@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from activation.campaigns.schema import CampaignSchema
 from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
+from activation.parked.schema import DeliveryReplaySchema
 from activation.push.schema import SubscribingSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
@@ -34,6 +35,7 @@ from cdp.api.measured import Measured
 from cdp.api.models import Models
 from cdp.api.notices import Notices
 from cdp.api.pacing import Pacing
+from cdp.api.parked import Parked
 from cdp.api.parts import Parts
 from cdp.api.personalize import Personalize
 from cdp.api.plans import TrackingPlans
@@ -72,6 +74,7 @@ FORMS: tuple[type[Form], ...] = (
     PurposeSchema,
     NoticeSchema,
     ReplaySchema,
+    DeliveryReplaySchema,
     RulingSchema,
     RulesSchema,
     MatchingSchema,
@@ -107,6 +110,7 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Parked,
     Pacing,
     Campaigns,
     Contents,
