@@ -6,10 +6,12 @@ import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from activation import store
 from activation.claims import Claim
+from activation.composing import Asked, Composing, Unsaid
 from activation.kinds.protocol import Connector, Message
 from activation.model import (
     ERASED,
@@ -69,6 +71,7 @@ class Allowed(NamedTuple):
     view: Mapping[str, Any]
     says: Mapping[str, Any]
     cite: Mapping[str, Any]
+    content: Mapping[str, Any] = MappingProxyType({})  # of a message
 
     def due(self) -> Due:
         """As pacing sees it."""
@@ -78,7 +81,7 @@ class Allowed(NamedTuple):
     def ready(self, connectors: Connectors, claim: Claim) -> Ready:
         """As it is sent."""
         tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
-        message = Message(tried, self.view, self.says if tried.kind == MESSAGE else {}, {})
+        message = Message(tried, self.view, self.content, {})
         return Ready(message, self.target.destination, connectors.of(self.target), claim)
 
 
@@ -89,6 +92,7 @@ class Activation:
     connectors: Connectors
     told: Callable[[bytes, bytes], Mapping[str, Any]]
     pacing: Pacing
+    composing: Composing
 
     async def request(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
         """Write down what is to be delivered because of these entries and exits."""
@@ -138,12 +142,34 @@ class Activation:
                 marks.append(Mark(delivery.id, "parked", "no such profile any more"))
             else:
                 allowed.append(Allowed(delivery, target, view, says, permit.cite))
-        going = await self._paced(connection, allowed, whom, claim.at, marks)
+        composed = await self._composed(connection, allowed, marks)
+        going = await self._paced(connection, composed, whom, claim.at, marks)
         for each in going:
             lease = claim.lease(each.target.destination.timeout)
             marks.append(Mark(each.delivery.id, "sending", "", lease, None, 1, each.cite))
         await self.note(connection, marks)
         return [each.ready(self.connectors, claim) for each in going]
+
+    async def _composed(
+        self, connection: Connection, allowed: Sequence[Allowed], marks: list[Mark]
+    ) -> list[Allowed]:
+        """With what messages say; of those that cannot be made `marks` gets why."""
+        asked = [
+            Asked(each.delivery, each.says, each.view)
+            for each in allowed
+            if each.delivery.kind == MESSAGE
+        ]
+        if not asked:
+            return list(allowed)
+        found = await self.composing.compose(connection, asked)
+        composed = []
+        for each in allowed:
+            content = found.get(each.delivery.id, {})
+            if isinstance(content, Unsaid):
+                marks.append(Mark(each.delivery.id, "parked", content.reason, consent=each.cite))
+            else:
+                composed.append(each._replace(content=content))
+        return composed
 
     async def _paced(
         self,

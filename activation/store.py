@@ -34,7 +34,8 @@ _MARK = named(
     update deliveries x
        set state = u.state, reason = u.reason, due = u.due, status = coalesce(u.status, x.status),
            attempts = x.attempts + u.tried, consent = coalesce(cast(u.consent as jsonb), x.consent),
-           body = case when u.state not in ('sent', 'refused', 'parked') then x.body end,
+           body = case when u.state not in ('sent', 'refused', 'parked')
+                       or u.state = 'parked' and x.kind = 'message' then x.body end,
            updated_at = now()
       from unnest(cast(:ids as bytea[]), cast(:states as text[]), cast(:reasons as text[]),
                   cast(:dues as bigint[]), cast(:statuses as int[]), cast(:tried as int[]),

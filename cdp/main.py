@@ -99,9 +99,13 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
 
 @contextlib.asynccontextmanager
 async def pipeline(
-    core: Core, traces: Traces | None = None, *, private_webhooks: bool = True
+    core: Core,
+    traces: Traces | None = None,
+    *,
+    private_webhooks: bool = True,
+    public_url: str = "",
 ) -> AsyncIterator[Pipeline]:
-    """The three agents' work."""
+    """The three agents' work; `public_url` is where people reach us, for links in messages."""
     import httpx
 
     from activation.campaigns.stage import Campaigns
@@ -132,7 +136,7 @@ async def pipeline(
                 identity=identity,
                 profiles=core.people.profiles,
                 people=core.people,
-                activation=_activation(core, connectors),
+                activation=_activation(core, connectors, public_url),
                 campaigns=Campaigns(functools.partial(telling.sealed, system)),
                 traces=traces,
             )
@@ -140,14 +144,18 @@ async def pipeline(
             await connectors.close()
 
 
-def _activation(core: Core, connectors: Connectors) -> Activation:
+def _activation(core: Core, connectors: Connectors, public_url: str) -> Activation:
     """What requests and makes deliveries."""
+    from activation.composing import Composing
     from activation.pacing.stage import Pacing
     from activation.stage import Activation
+    from cdp import composing
     from cdp.privacy import telling
 
     told = functools.partial(telling.opened, core.vault.system)
-    return Activation(connectors, told, Pacing(told, Lock.PACING))
+    links = composing.links(core.vault, public_url.rstrip("/"))
+    made = Composing(composing.properties(core.keyring), links)
+    return Activation(connectors, told, Pacing(told, Lock.PACING), made)
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:

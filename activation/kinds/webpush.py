@@ -193,6 +193,6 @@ WEBPUSH = DestinationKind(
     _opened,
     made={"private_key": new_key},
     changes=False,
-    messages=True,
+    messages=frozenset({"push"}),
     reaches=_reaches,
 )

@@ -13,6 +13,7 @@ from activation.campaigns.schema import CampaignSchema
 from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
 from activation.push.schema import SubscribingSchema
+from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
@@ -50,6 +51,7 @@ from cdp.api.refusing import Refusing
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.api.sizes import Sizes
+from cdp.api.templates import TemplatePreviewSchema, Templates, TemplateTrySchema
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
@@ -82,6 +84,9 @@ FORMS: tuple[type[Form], ...] = (
     PeopleSchema,
     CorrectionSchema,
     PacingSchema,
+    TemplateSchema,
+    TemplatePreviewSchema,
+    TemplateTrySchema,
     CampaignSchema,
     CampaignCallSchema,
     RehearsalSchema,
@@ -109,6 +114,7 @@ RESOURCES = (
     Destinations,
     Pacing,
     Campaigns,
+    Templates,
     Contents,
     Quarantine,
     TrackingPlans,

@@ -86,6 +86,11 @@ CONTENT: dict[str, Any] = {
     "PUT /api/v1/preferences/brand": {},
     "DELETE /api/v1/preferences/links/{ref}": None,
     "PUT /api/v1/consent/{ref}": {"purpose": "analytics", "state": "denied"},
+    "PUT /api/v1/templates/{key}": {
+        "name": "T",
+        "channel": "data",
+        "texts": {"en": {"line": "Hello"}},
+    },
     "PUT /api/v1/campaigns/{key}": {
         "name": "C",
         "trigger": {"call": True},
