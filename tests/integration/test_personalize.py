@@ -7,6 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from cdp import times
+from cdp.events import Identifier
+from cdp.personalizing.held import Catalogue
+from cdp.personalizing.reading import Reader
 from tests.conftest import Api
 from tests.support.privacy import done
 
@@ -158,3 +162,34 @@ async def test_a_content_that_is_deleted_is_seen_no_more(shop: Api) -> None:
 async def test_nothing_of_a_person_who_was_erased_is_left_to_go_by(shop: Api) -> None:
     await done(shop, "erase", "user_id:ada")
     assert (await hero(shop, "user_id=ada"))["content"] == "welcome"
+
+
+async def test_how_people_stand_is_what_their_profile_says(api: Api) -> None:
+    said = {
+        "none": {},
+        "yes": {"consent": {"categoryPreferences": {PURPOSE: True, "marketing_email": True}}},
+        "no": {"consent": {"categoryPreferences": {PURPOSE: False, "analytics": True}}},
+        "elsewhere": {"consent": {"categoryPreferences": {"analytics": True}}},
+    }
+    for user, context in said.items():
+        page = {"userId": user, "anonymousId": f"of-{user}", "context": context}
+        gpc = {"sec-gpc": "1"} if user == "elsewhere" else {}
+        await api.send("/v1/page", page, **gpc)
+    late = {"purpose": "marketing_push", "state": "granted", "jurisdiction": "DE"}
+    await api.put("/consent/user_id:elsewhere", late)
+    await api.settle()
+    reader = Reader(api.instance.core.database, api.instance.core.people, await catalogue(api))
+    for user in said:
+        shown = await api.get(f"/profiles/user_id:{user}")
+        states = {p: s == "granted" for p, s in shown["consent"].items()}  # type: ignore[attr-defined]
+        for who in (Identifier("user_id", user), Identifier("anonymous_id", f"of-{user}")):
+            for _ in range(2):  # read, then remembered
+                known = await reader.find([who])
+                assert known is not None
+                assert (known.allows, known.segments) == (states, frozenset())
+
+
+async def catalogue(api: Api) -> Catalogue:
+    made = Catalogue(api.instance.core.people.home)
+    await made.renew(api.instance.core.database, times.now())
+    return made
