@@ -166,7 +166,7 @@ async def test_nothing_of_a_person_who_was_erased_is_left_to_go_by(shop: Api) ->
 
 async def test_how_people_stand_is_what_their_profile_says(api: Api) -> None:
     said = {
-        "none": {},
+        "calm": {},
         "yes": {"consent": {"categoryPreferences": {PURPOSE: True, "marketing_email": True}}},
         "no": {"consent": {"categoryPreferences": {PURPOSE: False, "analytics": True}}},
         "elsewhere": {"consent": {"categoryPreferences": {"analytics": True}}},
