@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from activation.content.feed import ImportSchema
 from activation.content.schema import ContentSchema
 from activation.push.schema import SubscribingSchema
 from cdp import __version__, metrics
@@ -26,6 +27,7 @@ from cdp.api.front import Front
 from cdp.api.guarded import Guarded
 from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
+from cdp.api.imports import Imports
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
@@ -78,6 +80,7 @@ FORMS: tuple[type[Form], ...] = (
     PeopleSchema,
     CorrectionSchema,
     ContentSchema,
+    ImportSchema,
     SubscribingSchema,
 )
 
@@ -99,6 +102,7 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Imports,
     Contents,
     Quarantine,
     TrackingPlans,

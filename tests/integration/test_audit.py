@@ -87,6 +87,7 @@ CONTENT: dict[str, Any] = {
     "DELETE /api/v1/preferences/links/{ref}": None,
     "PUT /api/v1/consent/{ref}": {"purpose": "analytics", "state": "denied"},
     "PUT /api/v1/destinations/{key}": {"kind": "webhook", "url": "http://127.0.0.1:9/"},
+    "POST /api/v1/content/import": {"feed": {"items": []}, "prefix": "b", "slots": ["hero"]},
     "PUT /api/v1/content/{key}": {
         "name": "N",
         "slots": ["hero"],

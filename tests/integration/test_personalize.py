@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -12,7 +13,9 @@ from cdp.events import Identifier
 from cdp.personalizing.held import Catalogue
 from cdp.personalizing.reading import Reader
 from tests.conftest import Api
+from tests.support.instances import api_on
 from tests.support.privacy import done
+from tests.support.receiver import receiving
 
 PURPOSE = "personalization"
 GREETING = "<p>Hello {{ person.name|default('you') }}</p>"
@@ -193,3 +196,58 @@ async def catalogue(api: Api) -> Catalogue:
     made = Catalogue(api.instance.core.people.home)
     await made.renew(api.instance.core.database, times.now())
     return made
+
+
+ITEM = {"id": "https://cms.example/1", "title": "New", "content_html": "<p>{{ 7 * 7 }} {# x #}</p>"}
+FEED = {"version": "https://jsonfeed.org/version/1.1", "title": "Blog", "items": [ITEM]}
+
+
+async def take_in(api: Api, **said: Any) -> httpx.Response:
+    body = {"prefix": "blog", "slots": ["hero"]} | said
+    return await api.call("POST", "/content/import", json=body)
+
+
+async def test_a_feed_becomes_content_whose_html_is_no_template(api: Api) -> None:
+    told = (await take_in(api, feed=FEED)).json()
+    assert (len(told["imported"]), told["removed"]) == (1, [])
+    block = await hero(api, "")
+    assert (block["content"], block["html"]) == (told["imported"][0], ITEM["content_html"])
+    text = {"id": "2", "content_text": "1 < 2", "tags": ["t"], "url": "https://cms.example/2"}
+    again = (await take_in(api, feed={"items": [text]})).json()
+    assert again["removed"] == told["imported"]
+    block = await hero(api, "")
+    assert (block["html"], block["tags"]) == ("1 &lt; 2", ["t"])
+    assert block["metadata"] == {"url": "https://cms.example/2"}
+    kept = (await take_in(api, feed={"items": []}, replace=False)).json()
+    assert kept == {"imported": [], "removed": []}
+
+
+async def test_a_feed_is_read_from_where_it_is(api: Api) -> None:
+    async with receiving() as cms:
+        refused = await take_in(api, url=cms.url)  # it answers with nothing
+        assert (refused.status_code, refused.json()["field"]) == (400, "url")
+    for url in ("http://127.0.0.1:9/feed", "http://169.254.169.254/feed", "ftp://x/feed"):
+        answer = await take_in(api, url=url)
+        assert (answer.status_code, answer.json()["field"]) == (400, "url")
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({}, "feed"),
+        ({"feed": FEED, "url": "https://cms.example/"}, "feed"),
+        ({"feed": {"items": [{"title": "x"}]}}, "feed.items[0].id"),
+        ({"feed": {"items": [ITEM | {"date_published": "soon"}]}}, "feed.items[0]"),
+    ],
+)
+async def test_a_feed_that_is_none_is_refused(api: Api, said: dict[str, Any], field: str) -> None:
+    answer = await take_in(api, **said)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+async def test_another_process_hears_of_content_at_once(api: Api) -> None:
+    async with api_on(api.instance) as other:
+        await define(api, "welcome")
+        async with asyncio.timeout(10):
+            while (await hero(other, ""))["content"] != "welcome":
+                await asyncio.sleep(0.02)
