@@ -79,6 +79,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
             settings.storage_location,
         ),
         catalogue=Catalogue(core.people.home),
+        private=settings.private_webhooks,
     )
     admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
     collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)

@@ -1,14 +1,9 @@
-"""Blocks of HTML from templates: in a sandbox, and what a person brings is escaped."""
+"""Blocks of HTML from templates, in the language of messages' templates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import Any
 
 PERSON = frozenset({"person", "computed"})  # traits, and computed traits
 KNOWN = frozenset({*PERSON, "content"})  # and a content's own key, name, tags and metadata
@@ -20,10 +15,12 @@ class Unrenderable(Exception):
 
 def names(source: str) -> frozenset[str]:
     """The variables that a template takes; Unrenderable, naming the line, if it is none."""
-    from jinja2 import TemplateError, meta
+    from jinja2 import TemplateError
+
+    from activation.templates import language
 
     try:
-        return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
+        return language.names(source, html=True)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         raise Unrenderable(f"line {line}: {error.message}") from None
@@ -31,20 +28,11 @@ def names(source: str) -> frozenset[str]:
 
 def rendered(source: str, variables: Mapping[str, Any]) -> str:
     """The HTML; what is not there is empty, or what `default(…)` says."""
+    from jinja2 import TemplateError
+
+    from activation.templates import language
+
     try:
-        return _compiled(source).render(variables)
-    except Exception as error:  # noqa: BLE001 - whatever a template does, the page goes on
+        return language.render(source, variables, html=True, lenient=True)
+    except TemplateError as error:
         raise Unrenderable(type(error).__name__) from None
-
-
-@lru_cache(maxsize=1024)
-def _compiled(source: str) -> Template:
-    return _environment().from_string(source)
-
-
-@cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    from jinja2 import ChainableUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(autoescape=True, undefined=ChainableUndefined)

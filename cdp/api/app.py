@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from activation.campaigns.schema import CampaignSchema
+from activation.content.feed import ImportSchema
 from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
 from activation.push.schema import SubscribingSchema
@@ -30,6 +31,7 @@ from cdp.api.front import Front
 from cdp.api.guarded import Guarded
 from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
+from cdp.api.imports import Imports
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
@@ -91,6 +93,7 @@ FORMS: tuple[type[Form], ...] = (
     CampaignCallSchema,
     RehearsalSchema,
     ContentSchema,
+    ImportSchema,
     SubscribingSchema,
 )
 
@@ -115,6 +118,7 @@ RESOURCES = (
     Pacing,
     Campaigns,
     Templates,
+    Imports,
     Contents,
     Quarantine,
     TrackingPlans,
