@@ -11,7 +11,9 @@ from cdp.events import Instant, ProfileId
 from cdp.times import SECOND, iso
 
 Kind: TypeAlias = Literal["entered", "left", "expired", "erased", "message"]
-State: TypeAlias = Literal["requested", "refused", "sending", "sent", "retrying", "parked"]
+State: TypeAlias = Literal[
+    "requested", "delayed", "refused", "sending", "sent", "retrying", "parked"
+]
 
 _NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
 ERASED: Literal["erased"] = "erased"  # a person, by their own request: of no segment
@@ -104,7 +106,9 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
             entry.segment,
             entry.kind,
             entry.at,
-            "necessary" if entry.kind == "left" else _needed(entry, destination),
+            "necessary"
+            if entry.kind == "left"
+            else needed(destination.purpose or entry.purpose, destination),
             origin=entry.origin,
             cause=entry.cause,
         )
@@ -117,7 +121,11 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
 
 
 def _needed(entry: Entry, destination: Destination) -> str:
-    purpose = destination.purpose or entry.purpose
+    return needed(destination.purpose or entry.purpose, destination)
+
+
+def needed(purpose: str, destination: Destination) -> str:
+    """The purpose that people must allow: their channel's, where they allow it by channel."""
     by = destination.channel
     return f"{purpose}.{by}" if by and "." not in purpose else purpose
 

@@ -6,10 +6,12 @@ import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from activation import store
 from activation.claims import Claim
+from activation.composing import Asked, Composing, Unsaid
 from activation.kinds.protocol import Connector, Message
 from activation.model import (
     ERASED,
@@ -23,9 +25,12 @@ from activation.model import (
     plan,
 )
 from activation.opening import Connectors
-from activation.store import Mark
+from activation.pacing import store as pacing_store
+from activation.pacing.model import Drop, Wait
+from activation.pacing.stage import Due, Pacing
+from activation.store import Mark, Stored
 from cdp.db import Connection
-from cdp.events import Instant
+from cdp.events import Instant, ProfileId, SubjectId
 
 AT_ONCE = 32  # deliveries in a chunk, or twice that; all are sent side by side
 
@@ -51,12 +56,43 @@ class Ready(NamedTuple):
         return self.message.delivery
 
 
+class Whom(NamedTuple):
+    """The people that deliveries are to: their identifiers, and what is known of them."""
+
+    people: Mapping[ProfileId, Sequence[SubjectId]]
+    views: Mapping[ProfileId, Mapping[str, Any]]
+
+
+class Allowed(NamedTuple):
+    """A delivery that consent lets through, where to, and what it says."""
+
+    delivery: Delivery
+    target: Stored
+    view: Mapping[str, Any]
+    says: Mapping[str, Any]
+    cite: Mapping[str, Any]
+    content: Mapping[str, Any] = MappingProxyType({})  # of a message
+
+    def due(self) -> Due:
+        """As pacing sees it."""
+        destination = self.target.destination
+        return Due(self.delivery, destination.channel or destination.kind, self.says)
+
+    def ready(self, connectors: Connectors, claim: Claim) -> Ready:
+        """As it is sent."""
+        tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
+        message = Message(tried, self.view, self.content, {})
+        return Ready(message, self.target.destination, connectors.of(self.target), claim)
+
+
 @dataclass(frozen=True, slots=True)
 class Activation:
     """The third agent's work. `told` unseals what a delivery says."""
 
     connectors: Connectors
     told: Callable[[bytes, bytes], Mapping[str, Any]]
+    pacing: Pacing
+    composing: Composing
 
     async def request(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
         """Write down what is to be delivered because of these entries and exits."""
@@ -83,19 +119,20 @@ class Activation:
         connection: Connection,
         claimed: Sequence[Delivery],
         permits: Mapping[bytes, Permit],
-        views: Mapping[bytes, Mapping[str, Any]],
+        whom: Whom,
         claim: Claim,
     ) -> list[Ready]:
-        """Note for each claimed delivery that it is being sent, or why it is not."""
+        """Note for each claimed delivery that it is being sent, or why it is not, or not yet."""
         stored = {each.destination.key: each for each in await store.destinations(connection)}
         written = [each.id for each in claimed if each.kind in {ERASED, MESSAGE}]
-        bodies = await store.bodies(connection, written) if written else {}
-        ready: list[Ready] = []
+        sealed = await store.bodies(connection, written) if written else {}
+        said = {each: self.told(each, body) for each, body in sealed.items()}
         marks: list[Mark] = []
+        allowed: list[Allowed] = []
         for delivery in claimed:
             target, permit = stored.get(delivery.destination), permits[delivery.id]
-            said = self.told(delivery.id, bodies[delivery.id]) if delivery.id in bodies else {}
-            view = said if delivery.kind == ERASED else views.get(delivery.profile)
+            says = said.get(delivery.id, {})
+            view = says if delivery.kind == ERASED else whom.views.get(delivery.profile)
             view = view or _left(delivery)
             if not permit.granted:
                 marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
@@ -104,14 +141,67 @@ class Activation:
             elif view is None:
                 marks.append(Mark(delivery.id, "parked", "no such profile any more"))
             else:
-                lease = claim.lease(target.destination.timeout)
-                marks.append(Mark(delivery.id, "sending", "", lease, None, 1, permit.cite))
-                tried = delivery._replace(attempts=delivery.attempts + 1)
-                message = Message(tried, view, said if delivery.kind == MESSAGE else {}, {})
-                connector = self.connectors.of(target)
-                ready.append(Ready(message, target.destination, connector, claim))
+                allowed.append(Allowed(delivery, target, view, says, permit.cite))
+        composed = await self._composed(connection, allowed, marks)
+        going = await self._paced(connection, composed, whom, claim.at, marks)
+        for each in going:
+            lease = claim.lease(each.target.destination.timeout)
+            marks.append(Mark(each.delivery.id, "sending", "", lease, None, 1, each.cite))
+        await self.note(connection, marks)
+        return [each.ready(self.connectors, claim) for each in going]
+
+    async def _composed(
+        self, connection: Connection, allowed: Sequence[Allowed], marks: list[Mark]
+    ) -> list[Allowed]:
+        """With what messages say; of those that cannot be made `marks` gets why."""
+        asked = [
+            Asked(each.delivery, each.says, each.view)
+            for each in allowed
+            if each.delivery.kind == MESSAGE
+        ]
+        if not asked:
+            return list(allowed)
+        found = await self.composing.compose(connection, asked)
+        composed = []
+        for each in allowed:
+            content = found.get(each.delivery.id, {})
+            if isinstance(content, Unsaid):
+                marks.append(Mark(each.delivery.id, "parked", content.reason, consent=each.cite))
+            else:
+                composed.append(each._replace(content=content))
+        return composed
+
+    async def _paced(
+        self,
+        connection: Connection,
+        allowed: Sequence[Allowed],
+        whom: Whom,
+        now: Instant,
+        marks: list[Mark],
+    ) -> list[Allowed]:
+        """What goes now; of messages that do not, `marks` gets why."""
+        due = [each.due() for each in allowed if each.delivery.kind == MESSAGE]
+        if not due:
+            return list(allowed)
+        paced = await self.pacing.decide(connection, due, whom.people, whom.views, now)
+        going = []
+        for each in allowed:
+            match paced.get(each.delivery.id):
+                case Wait(until, reason):
+                    mark = Mark(each.delivery.id, "delayed", reason, until, consent=each.cite)
+                    marks.append(mark)
+                case Drop(reason):
+                    marks.append(Mark(each.delivery.id, "refused", reason, consent=each.cite))
+                case _:
+                    going.append(each)
+        return going
+
+    async def note(self, connection: Connection, marks: Sequence[Mark]) -> None:
+        """Into the ledger; a message that reaches nobody gives back its room under the caps."""
         await store.mark(connection, marks)
-        return ready
+        ended = [each.id for each in marks if each.state in {"refused", "parked"}]
+        if ended:
+            await pacing_store.give_back(connection, ended)
 
     async def send(self, batch: Sequence[Ready], now: Instant) -> list[Mark]:
         """Send what is for one destination; returns what the ledger is to note.

@@ -27,14 +27,15 @@ _ADD = named(
 )
 _CLAIM = named(
     f"select {_COLUMNS} from deliveries where id = any(:ids)"  # noqa: S608 - our own constant
-    " and state in ('requested', 'retrying', 'sending') order by id for update"
+    " and state in ('requested', 'delayed', 'retrying', 'sending') order by id for update"
 )
 _MARK = named(
     """
     update deliveries x
        set state = u.state, reason = u.reason, due = u.due, status = coalesce(u.status, x.status),
            attempts = x.attempts + u.tried, consent = coalesce(cast(u.consent as jsonb), x.consent),
-           body = case when u.state not in ('sent', 'refused', 'parked') then x.body end,
+           body = case when u.state not in ('sent', 'refused', 'parked')
+                       or u.state = 'parked' and x.kind = 'message' then x.body end,
            updated_at = now()
       from unnest(cast(:ids as bytea[]), cast(:states as text[]), cast(:reasons as text[]),
                   cast(:dues as bigint[]), cast(:statuses as int[]), cast(:tried as int[]),
@@ -96,7 +97,7 @@ class Mark(NamedTuple):
     due: Instant | None = None
     status: int | None = None
     tried: int = 0
-    consent: dict[str, Any] | None = None
+    consent: Mapping[str, Any] | None = None
     attempt: int | None = None
 
 

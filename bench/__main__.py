@@ -26,6 +26,7 @@ from bench.linkage import linkage
 from bench.matching import matching
 from bench.measure import Figure
 from bench.personalizing import personalizing
+from bench.reading import membership, previewing, reading
 from bench.replaying import replay
 from bench.scaling import scaling
 from bench.segmenting import segmenting
@@ -87,6 +88,9 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "erasing": erasing,
         "segmenting": segmenting,
         "personalizing": personalizing,
+        "reading": reading,
+        "membership": membership,
+        "previewing": previewing,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

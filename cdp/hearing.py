@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from activation.campaigns.stage import Listening
 from cdp import origins, touches
 from cdp.events import Event, SubjectId
 from cdp.stream.stage import Unit
@@ -21,6 +22,7 @@ class Hearing:
     said: Said
     wished: Heard
     folding: Folding
+    listening: Listening
     causes: dict[SubjectId, bytes] = field(default_factory=dict)
 
     def hear(self, unit: Unit, subject: SubjectId, event: Event) -> None:
@@ -40,4 +42,5 @@ class Hearing:
         if not event.corrects:  # what was decided on consent is corrected by deciding anew
             self.wished.hear(subject, event)
             self.causes[subject] = event.id
+            self.listening.hear(subject, event)
             unit.follow(subject, origins.of(event))

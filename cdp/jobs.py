@@ -11,7 +11,9 @@ import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+import activation.campaigns.store as campaigns
 import activation.store as delivery_store
+import identity.store as identity_store
 import profiles.store as profile_store
 from cdp import metrics, times, touches
 from cdp.builds import Builder
@@ -28,6 +30,7 @@ from cdp.modelling.learning import Learning
 from cdp.modelling.scoring import TURNS, Scoring
 from cdp.privacy.work import PrivacyWork
 from cdp.retention.expiring import Expiring
+from cdp.rhythms import Rhythms
 from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
 
@@ -38,6 +41,7 @@ _CHAIN_SECONDS = 1
 _TRIM_SECONDS = 5
 _MODEL_SECONDS = 1
 _EXPIRE_SECONDS = 60
+_RHYTHM_SECONDS = 3600
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +60,7 @@ class Jobs:
     privacy: PrivacyWork
     learning: Learning
     scoring: Scoring
+    rhythms: Rhythms
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -76,6 +81,17 @@ class Jobs:
                     Message(DELIVERIES, each.destination.encode() + each.profile, each.id)
                     for each in due
                 ]
+                await log_store.emit(connection, messages, self.partitions)
+            if len(due) < _SLICE:
+                return
+
+    async def wake_journeys(self) -> None:
+        """Touch the profiles whose journeys through campaigns go on."""
+        while True:
+            async with self.database.transaction() as connection:
+                due = await campaigns.wake(connection, times.now(), _SLICE)
+                now = await identity_store.profiles(connection, set(due))
+                messages = [Message(TOUCHED, now.get(p, p), touches.TIMER) for p in set(due)]
                 await log_store.emit(connection, messages, self.partitions)
             if len(due) < _SLICE:
                 return
@@ -131,6 +147,10 @@ class Jobs:
                 return
             await asyncio.sleep(0)
 
+    async def learn_hours(self) -> None:
+        """Count anew when people are there."""
+        await self.rhythms.step()
+
     async def trim(self) -> None:
         """Delete what the outbox's consumers have handled."""
         async with self.database.transaction() as connection:
@@ -173,6 +193,7 @@ class Jobs:
 
         every(_TICK, self.fire_timers)
         every(_TICK, self.retry_deliveries)
+        every(_TICK, self.wake_journeys)
         every(_TICK, self.build)
         every(_TICK, self.carry_rules)
         every(_MATCH_SECONDS, self.match)
@@ -183,6 +204,7 @@ class Jobs:
         every(_TRIM_SECONDS, self.trim)
         every(_EXPIRE_SECONDS, self.expire)
         every(_EXPIRE_SECONDS, self.expire_archives)
+        every(_RHYTHM_SECONDS, self.learn_hours)
 
         def on_error(event: JobExecutionEvent) -> None:
             if not failed.done():

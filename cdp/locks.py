@@ -13,4 +13,5 @@ class Lock(IntEnum):
     MIGRATIONS = 0xCD9
     RELAY = 0xCDA
     AUDIT = 0xCDB
+    PACING = 0xCDC  # a class of two: the other is a person
     MEMBER = 0xCD90

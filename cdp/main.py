@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cdp import entrance
 from cdp.assembly import Core, assemble
@@ -17,14 +18,18 @@ from cdp.db import Database
 from cdp.errors import ConfigurationError
 from cdp.events import DELIVERIES, EVENTS, TOUCHED
 from cdp.instance import Running
+from cdp.locks import Lock
 from cdp.settings import Settings
 from cdp.telemetry import Traces
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from activation.opening import Connectors
+    from activation.stage import Activation
     from cdp.jobs import Jobs
     from cdp.pipeline import Pipeline
+    from cdp.privacy.work import PrivacyWork
     from cdp.replay import Progress, Replay
     from cdp.stream.agents import Agents
     from cdp.stream.broker import Topics
@@ -95,34 +100,35 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
 
 @contextlib.asynccontextmanager
 async def pipeline(
-    core: Core, traces: Traces | None = None, *, private_webhooks: bool = True
+    core: Core,
+    traces: Traces | None = None,
+    *,
+    private_webhooks: bool = True,
+    public_url: str = "",
 ) -> AsyncIterator[Pipeline]:
-    """The three agents' work."""
+    """The three agents' work; `public_url` is where people reach us, for links in messages."""
     import httpx
 
+    from activation.campaigns.stage import Campaigns
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
     from activation.reaching import Transport
-    from activation.stage import Activation
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
     from cdp.subscriptions import Gone
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
-    def secret(destination: str, sealed: bytes) -> str:
-        return core.vault.system.open(sealed, b"secret" + destination.encode()).decode()
-
-    def told(delivery: bytes, sealed: bytes) -> dict[str, Any]:
-        return telling.opened(core.vault.system, delivery, sealed)
-
+    system = core.vault.system
     live = not core.people.profiles.replaying
     identity = Identity(core.vault.subject, RuleBook(), keeps_history=live)
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        gone = Gone(core.database, core.keyring, core.partitions)
-        connectors = Connectors(Reach(client, private_webhooks, gone), secret)
+        connectors = Connectors(
+            Reach(client, private_webhooks, Gone(core.database, core.keyring, core.partitions)),
+            lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode(),
+        )
         try:
             yield Pipeline(
                 database=core.database,
@@ -131,11 +137,26 @@ async def pipeline(
                 identity=identity,
                 profiles=core.people.profiles,
                 people=core.people,
-                activation=Activation(connectors, told),
+                activation=_activation(core, connectors, public_url),
+                campaigns=Campaigns(functools.partial(telling.sealed, system)),
                 traces=traces,
             )
         finally:
             await connectors.close()
+
+
+def _activation(core: Core, connectors: Connectors, public_url: str) -> Activation:
+    """What requests and makes deliveries."""
+    from activation.composing import Composing
+    from activation.pacing.stage import Pacing
+    from activation.stage import Activation
+    from cdp import composing
+    from cdp.privacy import telling
+
+    told = functools.partial(telling.opened, core.vault.system)
+    links = composing.links(core.vault, public_url.rstrip("/"))
+    made = Composing(composing.properties(core.keyring), links)
+    return Activation(connectors, told, Pacing(told, Lock.PACING), made)
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:
@@ -195,17 +216,12 @@ def jobs(core: Core) -> Jobs:
     """What happens by the clock."""
     from cdp.builds import Builder
     from cdp.evidence.chaining import Chaining
-    from cdp.evidence.signing import Signer
     from cdp.jobs import Jobs
     from cdp.matchwork import MatchWork
     from cdp.modelling.learning import Learning
     from cdp.modelling.scoring import Scoring
-    from cdp.privacy.erasing import Erasing
-    from cdp.privacy.exporting import Exporting
-    from cdp.privacy.model import RECEIPT
-    from cdp.privacy.suppressing import Suppressing
-    from cdp.privacy.work import PrivacyWork
     from cdp.retention.expiring import Expiring
+    from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
@@ -213,15 +229,7 @@ def jobs(core: Core) -> Jobs:
     matching = MatchWork(core.database, core.partitions, core.people)
     chaining = Chaining(core.database, core.vault)
     expiring = Expiring(core.database, core.keyring)
-    signer = Signer(core.vault.receipt_key(), RECEIPT)
-    erase = Erasing(core.database, core.partitions, core.people, signer)
-    export = Exporting(core.database, core.people)
-    suppress = Suppressing(core.database, signer)
-    privacy = PrivacyWork(
-        core.database,
-        core.vault,
-        {"erase": erase, "export": export, "suppress": suppress, "unsuppress": suppress},
-    )
+    privacy = _privacy(core)
     return Jobs(
         database=core.database,
         partitions=core.partitions,
@@ -233,6 +241,27 @@ def jobs(core: Core) -> Jobs:
         privacy=privacy,
         learning=Learning(core.database, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
+        rhythms=Rhythms(core.database, core.people),
+    )
+
+
+def _privacy(core: Core) -> PrivacyWork:
+    """What people asked for with all that there is of them."""
+    from cdp.evidence.signing import Signer
+    from cdp.privacy.erasing import Erasing
+    from cdp.privacy.exporting import Exporting
+    from cdp.privacy.model import RECEIPT
+    from cdp.privacy.suppressing import Suppressing
+    from cdp.privacy.work import PrivacyWork
+
+    signer = Signer(core.vault.receipt_key(), RECEIPT)
+    erase = Erasing(core.database, core.partitions, core.people, signer)
+    export = Exporting(core.database, core.people)
+    suppress = Suppressing(core.database, signer)
+    return PrivacyWork(
+        core.database,
+        core.vault,
+        {"erase": erase, "export": export, "suppress": suppress, "unsuppress": suppress},
     )
 
 

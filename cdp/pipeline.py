@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+import activation.campaigns.store as campaigns
 import activation.store as delivery_store
 import cdp.suppression.store as suppressions
 import consent.stage as consent
@@ -31,12 +32,14 @@ import identity.store as identity_store
 import profiles.models.store as models
 import profiles.store as profile_store
 from activation import claims
+from activation.campaigns.stage import Campaigns
 from activation.kinds.protocol import Late
 from activation.model import ERASED, Ended, Entry
-from activation.stage import Activation, Ready, batches
+from activation.stage import Activation, Ready, Whom, batches
 from activation.store import Mark
 from cdp import lapses, metrics, origins, times, touches
 from cdp.attempts import attempts
+from cdp.campaigning import Looking
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
 from cdp.hearing import Hearing
@@ -76,6 +79,7 @@ class Pipeline:
     profiles: Profiles
     people: People
     activation: Activation
+    campaigns: Campaigns
     traces: Traces | None = None
 
     async def on_events(self, unit: Unit, records: Sequence[Record]) -> None:
@@ -84,9 +88,11 @@ class Pipeline:
         boxes = await self.keyring.renewed(connection, {record.key for record in records})
         homes = {subject: partition_of(subject, self.partitions) for subject in boxes}
         folding = await self.profiles.begin(connection, homes)
-        hearing = Hearing(self.identity.listen(), Heard(), folding)
+        listening = await self.campaigns.listen(connection, idle=self.profiles.replaying)
+        hearing = Hearing(self.identity.listen(), Heard(), folding, listening)
         for subject, event in opened(records, boxes):
             hearing.hear(unit, subject, event)
+        await campaigns.hear(connection, listening.heard)
         await Recounting(self.keyring, self.profiles).run(connection, folding, records)
         resolved = await self.identity.resolve(connection, hearing.said, hearing.causes, unit.now)
         await consent.apply(connection, hearing.wished)
@@ -110,8 +116,10 @@ class Pipeline:
         seen = await self.evaluate(unit, causes, touches.changed_by_profile(records))
         await self._forward(unit, records, seen.people)
         await consent.open_collection(unit.connection, seen.people, seen.stands)
-        await self._request_deliveries(unit, seen.changes)
+        entries = self._entries(unit, seen.changes)
+        await self._request_deliveries(unit, entries)
         if not self.profiles.replaying:
+            await self._campaign(unit, entries, seen)
             await matching.queue(unit.connection, causes.keys())
             await models.queue(unit.connection, causes.keys())
             await self._tell_lapses(unit, seen)
@@ -150,9 +158,9 @@ class Pipeline:
         for subject, profile in now_part_of.items():
             unit.emit(TOUCHED, profile, away[subject])
 
-    async def _request_deliveries(self, unit: Unit, changes: Sequence[Recorded]) -> None:
+    def _entries(self, unit: Unit, changes: Sequence[Recorded]) -> list[Entry]:
         purposes = self.profiles.purposes()
-        entries = [
+        return [
             Entry(
                 recorded.offset,
                 recorded.change.segment,
@@ -165,7 +173,17 @@ class Pipeline:
             )
             for recorded in changes
         ]
+
+    async def _request_deliveries(self, unit: Unit, entries: Sequence[Entry]) -> None:
         for delivery in await self.activation.request(unit.connection, entries):
+            unit.emit(DELIVERIES, delivery.destination.encode() + delivery.profile, delivery.id)
+
+    async def _campaign(self, unit: Unit, entries: Sequence[Entry], seen: Seen) -> None:
+        """Begin journeys, and take those further that are due."""
+        looking = Looking(unit.connection, self.people, seen.stands)
+        for delivery in await self.campaigns.run(
+            unit.connection, entries, seen.people, looking, unit.now
+        ):
             unit.emit(DELIVERIES, delivery.destination.encode() + delivery.profile, delivery.id)
 
     async def _tell_lapses(self, unit: Unit, seen: Seen) -> None:
@@ -208,7 +226,9 @@ class Pipeline:
             for each in claimed
         }
         views = await self.people.load(connection, people)
-        ready = await self.activation.admit(connection, claimed, permits, views, claim)
+        ready = await self.activation.admit(
+            connection, claimed, permits, Whom(people, views), claim
+        )
         refused = [each.destination for each in claimed if not permits[each.id].granted]
         unit.after_commit.append(lambda: self._send(ready, refused))
 
@@ -227,7 +247,7 @@ class Pipeline:
                 done, pending = await asyncio.wait(pending, timeout=GATHER_SECONDS)
                 marks = [mark for each in done for mark in each.result()]
                 async with self.database.transaction() as connection:
-                    await delivery_store.mark(connection, marks)
+                    await self.activation.note(connection, marks)
         finally:
             for each in pending:
                 each.cancel()

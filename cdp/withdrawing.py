@@ -28,10 +28,13 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.25
 # That somebody left, or a yes has ended, needs no consent; the first is the withdrawal's own news.
 _OPEN = named(
     """
+    with mine as materialized (select m.id from nodes n join nodes m on m.profile = n.profile
+                                where n.id = any(:subjects))
     select d.id from deliveries d
      where d.state in ('requested', 'retrying', 'sending') and d.kind not in ('left', 'expired')
-       and d.profile in (select m.id from nodes n join nodes m on m.profile = n.profile
-                          where n.id = any(:subjects))
+       and d.profile in (select id from mine)
+     union all
+    select d.id from deliveries d where d.state = 'delayed' and d.profile in (select id from mine)
     """
 )
 _LOOK = named(

@@ -178,7 +178,7 @@ class Identity:
         )
         joined.exact.update(end for a, b, _ in said.pairs() for end in (a, b) if end in fresh)
         joined.graph.remove_nodes_from(
-            [c for c in fresh - joined.exact if c in joined.graph and not joined.graph.degree(c)]
+            [c for c in fresh - joined.exact if c in joined.graph and not joined.graph.adj[c]]
         )
         settling = Settling(connection, self.book.rules, fresh)
         await self._settle_groups(settling, joined)

@@ -34,25 +34,26 @@ _NOBODY = Somebody()
 class Facts:
     """Several fragments, or parts of them, as one, in any order.
 
-    `numbers` are those of the counters, by key, and of the models; `sight` gives what others may
-    see of these.
+    `numbers` are those of the counters, by key, and of the models; `all_of` is what there is of the
+    person, for what other purposes may see of it.
     """
 
-    __slots__ = ("_numbers", "_parts", "_person", "_sight", "_without")
+    __slots__ = ("_all_of", "_numbers", "_others", "_parts", "_person", "_without")
 
     def __init__(
         self,
         parts: Sequence[Part],
         numbers: Mapping[str, str],
         person: Somebody = _NOBODY,
-        sight: Sight | None = None,
+        all_of: _Whole | None = None,
         without: frozenset[str] = frozenset(),
     ) -> None:
         self._parts = parts
         self._numbers = numbers
         self._person = person
-        self._sight = sight
+        self._all_of = all_of
         self._without = without
+        self._others: dict[frozenset[str], Facts] | None = None
 
     def trait(self, name: str) -> Any:
         """The latest value of a trait, by its name or by a dotted path into nested objects."""
@@ -140,7 +141,15 @@ class Facts:
 
     def also(self, purpose: str) -> Facts:
         """What another purpose may see of this."""
-        return self._sight.beside(self._without, purpose) if self._sight else self
+        if self._all_of is None:
+            return self
+        without = self._all_of.hidden(self._without, purpose)
+        if without == self._without:
+            return self
+        others = self._others = self._others or {}
+        if without not in others:
+            others[without] = self._all_of.facts(without)
+        return others[without]
 
     def _latest(self, name: str) -> Any:
         if len(self._parts) == 1:
@@ -163,10 +172,42 @@ def _latest(registers: Iterable[Mapping[str, Register]], name: str) -> Any:
     return best[2] if best else None
 
 
+class _Whole:
+    """All there is of a person. It knows no Facts that are made of it, and so makes no cycle.
+
+    Cycles are left to the garbage collector: a dozen objects an event, for which it stood still for
+    most of a second every few seconds.
+    """
+
+    __slots__ = ("_fragments", "_numbers", "_person", "_signals")
+
+    def __init__(
+        self,
+        fragments: Sequence[Fragment],
+        numbers: Mapping[str, str],
+        signals: Mapping[str, frozenset[str]],
+        person: Somebody,
+    ) -> None:
+        self._fragments = fragments
+        self._numbers = numbers
+        # Signals that stamps may deny: none where no event of theirs denies any.
+        self._signals = signals if any(each.stamped for each in fragments) else {}
+        self._person = person
+
+    def hidden(self, without: frozenset[str], purpose: str) -> frozenset[str]:
+        """The signals that a purpose sees nothing of, of what is there without these."""
+        return without | self._signals.get(purpose, _NONE)
+
+    def facts(self, without: frozenset[str]) -> Facts:
+        """What is there without what denies these signals."""
+        seen = [part for each in self._fragments for part in parts(each, without)]
+        return Facts(seen, self._numbers, self._person, self, without)
+
+
 class Sight:
     """One person as each purpose may see them; `signals` are what means it."""
 
-    __slots__ = ("_fragments", "_numbers", "_person", "_seen", "_signals")
+    __slots__ = ("_seen", "_whole")
 
     def __init__(
         self,
@@ -175,25 +216,15 @@ class Sight:
         signals: Mapping[str, frozenset[str]],
         person: Somebody = _NOBODY,
     ) -> None:
-        self._fragments = fragments
-        self._numbers = numbers
-        # Signals that stamps may deny: none where no event of theirs denies any.
-        self._signals = signals if any(each.stamped for each in fragments) else {}
-        self._person = person
+        self._whole = _Whole(fragments, numbers, signals, person)
         self._seen: dict[frozenset[str], Facts] = {}
 
     def __call__(self, purpose: str) -> Facts:
         """What conditions of segments for this purpose are evaluated on."""
-        return self.beside(_NONE, purpose)
-
-    def beside(self, without: frozenset[str], purpose: str) -> Facts:
-        """What a purpose may see of what is there without what denies these signals."""
-        without |= self._signals.get(purpose, _NONE)
+        without = self._whole.hidden(_NONE, purpose)
         facts = self._seen.get(without)
         if facts is None:
-            seen = [part for each in self._fragments for part in parts(each, without)]
-            facts = Facts(seen, self._numbers, self._person, self, without)
-            self._seen[without] = facts
+            facts = self._seen[without] = self._whole.facts(without)
         return facts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import FOR_GOOD, GONE, everywhere
+from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, registered
 from activation.model import Destination, Outcome
 from activation.push.sealing import signed
 from activation.reaching import Transport
@@ -147,4 +148,11 @@ def _opened(destination: Destination, secrets: Mapping[str, str], reach: Reach) 
     return Apns(reach, destination, _key(secrets["private_key"]), client)
 
 
-APNS = DestinationKind(ApnsDestination, _opened, made={}, changes=False, messages=True)
+APNS = DestinationKind(
+    ApnsDestination,
+    _opened,
+    made={},
+    changes=False,
+    messages=frozenset({"push"}),
+    reaches=partial(registered, KIND),
+)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import everywhere
+from activation.kinds.pushing import everywhere, registered
 from activation.model import Destination, Outcome
 from activation.push.sealing import unpadded
 from activation.schema import URL, DestinationForm, kind_field
@@ -194,4 +195,11 @@ def _opened(destination: Destination, secrets: Mapping[str, str], reach: Reach) 
     return Fcm(reach, destination, msgspec.json.decode(secrets["service_account"], type=Account))
 
 
-FCM = DestinationKind(FcmDestination, _opened, made={}, changes=False, messages=True)
+FCM = DestinationKind(
+    FcmDestination,
+    _opened,
+    made={},
+    changes=False,
+    messages=frozenset({"push"}),
+    reaches=partial(registered, KIND),
+)

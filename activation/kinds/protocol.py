@@ -67,6 +67,10 @@ class Connector(Protocol):
         """Let go of connections."""
 
 
+def _anybody(view: Mapping[str, Any]) -> bool:
+    return bool(view)
+
+
 @dataclass(frozen=True, slots=True)
 class DestinationKind:
     """One kind. Its `form` has its settings beside what all destinations have.
@@ -79,7 +83,8 @@ class DestinationKind:
     opened: Callable[[Destination, Mapping[str, str], Reach], Connector]
     made: Mapping[str, Callable[[], str]]
     changes: bool = True  # whether it is told who entered and left segments
-    messages: bool = False  # whether it carries campaigns' messages to people
+    messages: frozenset[str] = frozenset()  # the channels of templates whose messages it carries
+    reaches: Callable[[Mapping[str, Any]], bool] = _anybody  # whether it can, by a person's view
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,7 +16,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import FOR_GOOD, GONE, everywhere
+from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, registered
 from activation.model import Destination, Outcome
 from activation.push.sealing import LONGEST, authorization, new_key, private, sealed
 from activation.schema import DestinationForm, kind_field
@@ -162,5 +163,10 @@ def _opened(destination: Destination, secrets: Mapping[str, str], reach: Reach) 
 
 
 WEBPUSH = DestinationKind(
-    WebPushDestination, _opened, made={"private_key": new_key}, changes=False, messages=True
+    WebPushDestination,
+    _opened,
+    made={"private_key": new_key},
+    changes=False,
+    messages=frozenset({"push"}),
+    reaches=partial(registered, KIND),
 )

@@ -9,12 +9,16 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
+from activation.campaigns.schema import CampaignSchema
 from activation.content.feed import ImportSchema
 from activation.content.schema import ContentSchema
+from activation.pacing.schema import PacingSchema
 from activation.push.schema import SubscribingSchema
+from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
+from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
@@ -32,6 +36,7 @@ from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
 from cdp.api.notices import Notices
+from cdp.api.pacing import Pacing
 from cdp.api.parts import Parts
 from cdp.api.personalize import Personalize
 from cdp.api.plans import TrackingPlans
@@ -48,6 +53,7 @@ from cdp.api.refusing import Refusing
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.api.sizes import Sizes
+from cdp.api.templates import TemplatePreviewSchema, Templates, TemplateTrySchema
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
@@ -79,6 +85,13 @@ FORMS: tuple[type[Form], ...] = (
     TrackingPlanSchema,
     PeopleSchema,
     CorrectionSchema,
+    PacingSchema,
+    TemplateSchema,
+    TemplatePreviewSchema,
+    TemplateTrySchema,
+    CampaignSchema,
+    CampaignCallSchema,
+    RehearsalSchema,
     ContentSchema,
     ImportSchema,
     SubscribingSchema,
@@ -103,6 +116,9 @@ RESOURCES = (
     Consent,
     Destinations,
     Imports,
+    Pacing,
+    Campaigns,
+    Templates,
     Contents,
     Quarantine,
     TrackingPlans,

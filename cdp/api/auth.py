@@ -29,6 +29,8 @@ SCOPES = (
     "consent:write",
     "destinations:read",
     "destinations:write",
+    "campaigns:read",
+    "campaigns:write",
     "content:read",
     "content:write",
     "content:decide",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import activation.campaigns.store as campaigns
 import activation.store as delivery_store
+from activation.campaigns.schema import segments_of
 from cdp.api import refs
 from cdp.db import Connection
 from cdp.errors import Conflict, Invalid
@@ -37,6 +39,11 @@ async def unused(connection: Connection, kind: str, key: str) -> None:
             f"destination {each.destination.key}"
             for each in await delivery_store.destinations(connection)
             if key in each.destination.segments
+        ]
+        users += [
+            f"campaign {each.key}"
+            for each in await campaigns.live(connection)
+            if key in segments_of(each)
         ]
     if users:
         raise Conflict(f"{key} is used by {_listed(users)}; change or delete them first")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from activation.campaigns.model import State as JourneyState
 from activation.model import State
 from cdp.api import pages
 from cdp.api.refs import UUID as _UUID
@@ -190,6 +191,12 @@ TAKES: dict[str, list[dict[str, Any]]] = {
         _query("actor", "`api:KEY ID` or `cli:OS USER`", **_A_TEXT),
         _query("action", "method and route, or command", **_A_TEXT),
         _query("about", "`namespace:value`, or a profile id", **PERSON),
+    ],
+    "journeys": [
+        _LIMIT,
+        _cursor(pages.DELIVERY),
+        _query("profile", "`namespace:value`, or a profile id", **PERSON),
+        _query("state", "how far it is", type="string", enum=list(get_args(JourneyState))),
     ],
     "deliveries": [
         _LIMIT,

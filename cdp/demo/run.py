@@ -22,7 +22,7 @@ from cdp.importing.play import Ears, Job, Tally, play
 from cdp.importing.reading import Lines, records
 from cdp.importing.target import until_quiet
 
-_OPEN = {"requested", "sending", "retrying"}
+_OPEN = {"requested", "delayed", "sending", "retrying"}
 _DELIVERY_SECONDS = 60.0
 
 

@@ -32,6 +32,13 @@ _DELETE = {
     "score_queue": named("delete from score_queue where profile = any(:subjects)"),
     "collectable": named("delete from collectable where subject = any(:subjects)"),
     "uncollectable": named("delete from uncollectable where subject = any(:subjects)"),
+    "campaign_heard": named("delete from campaign_heard where subject = any(:subjects)"),
+    "journey_sends": named(
+        "delete from journey_sends where journey in"
+        " (select id from journeys where profile = any(:subjects))"
+    ),
+    "journeys": named("delete from journeys where profile = any(:subjects)"),
+    "pacing_slots": named("delete from pacing_slots where profile = any(:subjects)"),
     "parked": named(
         "delete from parked where substring(key from length(key) - 15) = any(:subjects)"
     ),
@@ -39,7 +46,7 @@ _DELETE = {
 _END_DELIVERIES = named(
     """
     update deliveries set state = 'refused', reason = 'erased', due = null, updated_at = now()
-     where profile = any(:subjects) and state in ('requested', 'retrying')
+     where profile = any(:subjects) and state in ('requested', 'delayed', 'retrying')
     """
 )
 _TRIALS = named("select id, result from identity_trials where result is not null")

@@ -59,12 +59,14 @@ async def prepare(
     if told:
         deliveries = [_delivery(request, destination, at) for destination in told]
         await delivery_store.add(connection, deliveries)
-        bodies = {
-            each.id: system.seal(msgspec.json.encode(told[each.destination]), each.id)
-            for each in deliveries
-        }
+        bodies = {each.id: sealed(system, each.id, told[each.destination]) for each in deliveries}
         await delivery_store.put_bodies(connection, bodies)
     return list(told)
+
+
+def sealed(system: Seal, delivery: bytes, says: Mapping[str, Any]) -> bytes:
+    """What a delivery says, as it lies in the ledger."""
+    return system.seal(msgspec.json.encode(says), delivery)
 
 
 def opened(system: Seal, delivery: bytes, body: bytes) -> dict[str, Any]:

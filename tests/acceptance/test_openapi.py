@@ -97,6 +97,24 @@ EXPECTED = {
     "bytes of JSON": "an object has no most bytes",
     "Must be a language tag": "what an object's names may be does not come through from the form",
     "do not go together": "JSON Schema has no way to rule out two parameters at once",
+    "there is no destination": "which destinations there are is in the database",
+    "which carries no": "likewise, and of which kind",
+    "carries no data message": "likewise",
+    "there is no template": "which templates there are is in the database",
+    "there is no variable": "which texts are templates is more than a pattern can tell",
+    "line 1": "likewise",
+    "Must be there": "which fields a message has goes by its channel",
+    "Unknown field; of": "likewise",
+    "one of the languages of texts": "likewise, by its texts",
+    "its trigger is another": "likewise, what begins a campaign",
+    "whose trigger is a segment": "likewise",
+    "Say what begins it": "that one of several fields is there is more than a schema",
+    "A step is one of": "likewise",
+    "go with if": "likewise",
+    "Steps may nest": "a schema of a tree has no depth",
+    "steps in all": "likewise",
+    "Must be a time zone's name": "which names are time zones is more than a pattern can tell",
+    "Must be longer than nothing": "a length of time has no least value in a pattern",
     "lies in the future": "JSON Schema does not know what time it is",
 }
 
@@ -139,6 +157,15 @@ async def story(api: Api) -> None:
     await api.put("/models/buyers", model)  # and the trait of that name
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
     await api.put("/destinations/buyers", hook)
+    template = {"name": "T", "channel": "data", "texts": {"en": {"line": "Hello"}}}
+    await api.put("/templates/buyers", template)
+    ordered = {"event": "Order Completed"}
+    again = {"name": "C", "trigger": ordered, "purpose": "analytics", "again": "1s"}
+    steps = [{"send": {"template": "buyers", "channels": ["buyers"]}}, {"wait": "1h"}]
+    quiet = {"from": "21:00", "to": "08:00"}
+    cap = {"limit": 3, "window": "7d"}
+    await api.put("/pacing", {"caps": [cap], "quiet_hours": [quiet]})
+    await api.put("/campaigns/buyers", again | {"steps": steps})
     text = {"en": "Hello"}
     variants = [{"key": "a", "html": text}]
     about = {"tags": ["t"], "metadata": {"m": 1}, "segments": ["buyers"], "purpose": "analytics"}

@@ -40,7 +40,13 @@ BODIES: dict[str, bytes] = {
     "no object": b"[]",
 }
 
-BODILESS = ("/learn", "/activate", "/fit")  # all there is to say is in the path
+BODILESS = (
+    "/learn",
+    "/activate",
+    "/fit",
+    "/pause",
+    "/resume",
+)  # all there is to say is in the path
 
 
 @pytest.mark.parametrize("name", BODIES)

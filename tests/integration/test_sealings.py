@@ -21,6 +21,8 @@ PROTECTED = {
     "audit.mac": "mac",
     "audit.people": "hash",
     "builds.touched_to": "hash",
+    "campaign_heard.id": "hash",
+    "campaign_heard.subject": "hash",
     "carried.profile": "hash",
     "changes.profile": "hash",
     "collectable.subject": "hash",
@@ -55,6 +57,10 @@ PROTECTED = {
     "keyset.kept": "plain",  # sealed with one master key, and made anew for the next
     "keyset.key_check": "plain",
     "link_revocations.subject": "hash",
+    "journey_sends.delivery": "hash",
+    "journey_sends.journey": "hash",
+    "journeys.id": "hash",
+    "journeys.profile": "hash",
     "match_keys.id": "hash",
     "match_keys.key": "hash",
     "match_queue.profile": "hash",
@@ -70,6 +76,8 @@ PROTECTED = {
     "nodes.profile": "hash",
     "outbox.key": "hash",
     "outbox.value": "hash",  # ids, instants and names of segments
+    "pacing_slots.delivery": "hash",
+    "pacing_slots.profile": "hash",
     "parked.key": "hash",
     "parked.value": "data key",  # an event as the log has it, or what the outbox had
     "privacy_archives.data": "data key",  # or, for who has none, a key that never changes

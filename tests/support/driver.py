@@ -43,6 +43,7 @@ class Driver:
                 while await self.step(stage, limit):
                     busy = True
             await self.jobs.fire_timers()
+            await self.jobs.wake_journeys()
             busy |= await self.jobs.builder.step()
             busy |= await self.jobs.rules.step()
             busy |= await self.jobs.matching.step()

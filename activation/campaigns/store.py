@@ -1,0 +1,260 @@
+"""The SQL of campaigns and journeys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from activation.campaigns.model import Campaign, Journey, State
+from activation.campaigns.schema import CampaignSchema, campaign_of
+from cdp.db import Connection, named
+from cdp.events import Instant, ProfileId, SubjectId
+
+_AGAIN = 300_000_000  # microseconds: a journey that was woken in vain is woken again
+
+_LIVE = named(
+    "select c.key, c.version, c.paused, cast(v.config as text) from campaigns c"
+    " join campaign_versions v using (key, version) order by key"
+)
+_VERSION = named(
+    "select v.key, v.version, c.paused, cast(v.config as text) from campaign_versions v"
+    " join campaigns c on c.key = v.key"
+    " join unnest(cast(:keys as text[]), cast(:versions as int[])) w(key, version)"
+    "   on w.key = v.key and w.version = v.version"
+)
+_VERSIONS = named(
+    "select version, cast(config as text), made_at from campaign_versions where key = :key"
+    " order by version desc"
+)
+_PUT = named(
+    """
+    with made as (
+        insert into campaign_versions (key, version, config)
+        select :key, coalesce(max(version), 0) + 1, cast(:config as json)
+          from campaign_versions where key = :key
+        returning version)
+    insert into campaigns (key, version) select :key, version from made
+    on conflict (key) do update set version = excluded.version, updated_at = now()
+    returning version
+    """
+)
+_PAUSE = named(
+    "update campaigns set paused = :paused, updated_at = now() where key = :key returning key"
+)
+_DELETE = named("delete from campaigns where key = :key returning key")
+_END_ALL = named(
+    "update journeys set state = 'left', reason = 'deleted', due = null"
+    " where campaign = :key and state = 'active'"
+)
+_HEAR = named(
+    """
+    insert into campaign_heard (id, campaign, goal, subject, cause, at)
+    select * from unnest(cast(:ids as bytea[]), cast(:campaigns as text[]),
+                         cast(:goals as boolean[]), cast(:subjects as bytea[]),
+                         cast(:causes as text[]), cast(:ats as bigint[]))
+    on conflict (id) do nothing
+    """
+)
+_TAKE = named(
+    "delete from campaign_heard where subject = any(:subjects)"
+    " returning id, campaign, goal, subject, cause, at"
+)
+_FIELDS = "id, campaign, version, profile, cause, at, state, place, due, reason, converted_at"
+_OF = named(
+    f"select {_FIELDS} from journeys where profile = any(:profiles) for update"  # noqa: S608
+)
+_WRITE = named(
+    f"""
+    insert into journeys ({_FIELDS})
+    select * from unnest(
+        cast(:ids as bytea[]), cast(:campaigns as text[]), cast(:versions as int[]),
+        cast(:profiles as bytea[]), cast(:causes as text[]), cast(:ats as bigint[]),
+        cast(:states as text[]), cast(:places as int[]), cast(:dues as bigint[]),
+        cast(:reasons as text[]), cast(:converted as bigint[]))
+    on conflict (id) do update
+       set state = excluded.state, place = excluded.place, due = excluded.due, woken = null,
+           reason = excluded.reason, converted_at = excluded.converted_at
+    """  # noqa: S608 - our own constant
+)
+_SENT = named(
+    """
+    insert into journey_sends (delivery, journey, step, destination)
+    select * from unnest(cast(:deliveries as bytea[]), cast(:journeys as bytea[]),
+                         cast(:steps as int[]), cast(:destinations as text[]))
+    on conflict (delivery) do nothing
+    """
+)
+_WAKE = named(
+    """
+    update journeys set woken = :now
+     where id in (select id from journeys
+                   where due <= :now and (woken is null or woken < :since) and state = 'active'
+                   order by due limit :limit for update skip locked)
+    returning profile
+    """
+)
+_LISTED = named(
+    f"""
+    select {_FIELDS} from journeys
+     where campaign = :key and (cast(:profiles as bytea[]) is null or profile = any(:profiles))
+       and (cast(:state as text) is null or state = :state)
+       and (at, id) > (:at, cast(:id as bytea)) order by at, id limit :limit
+    """  # noqa: S608
+)
+
+
+class Heard(NamedTuple):
+    """What was noted for whoever this subject is: a start, or a goal that was reached."""
+
+    id: bytes
+    campaign: str
+    goal: bool
+    subject: SubjectId
+    cause: str
+    at: Instant
+
+
+class Sent(NamedTuple):
+    """A message that a journey's step requested."""
+
+    delivery: bytes
+    journey: bytes
+    step: int
+    destination: str
+
+
+async def live(connection: Connection) -> list[Campaign]:
+    """Every campaign in its latest version."""
+    return [_campaign(*row) for row in await connection.execute(_LIVE)]
+
+
+async def find(connection: Connection, key: str) -> tuple[Campaign, dict[str, Any]] | None:
+    """One, and as it was written."""
+    return next((each for each in await written(connection) if each[0].key == key), None)
+
+
+async def of_versions(
+    connection: Connection, wanted: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], Campaign]:
+    """Campaigns as they were; not of those that are deleted."""
+    values = {"keys": [key for key, _ in wanted], "versions": [each for _, each in wanted]}
+    found = [_campaign(*row) for row in await connection.execute(_VERSION, values)]
+    return {(each.key, each.version): each for each in found}
+
+
+async def written(connection: Connection) -> list[tuple[Campaign, dict[str, Any]]]:
+    """Every campaign, and as it was written."""
+    rows = await connection.execute(_LIVE)
+    return [(_campaign(*row), msgspec.json.decode(row[3])) for row in rows]
+
+
+async def versions(connection: Connection, key: str) -> list[tuple[int, dict[str, Any], Any]]:
+    """What one was and is, the latest first; also of one that was deleted."""
+    rows = await connection.execute(_VERSIONS, {"key": key})
+    return [(row[0], msgspec.json.decode(row[1]), row[2]) for row in rows]
+
+
+async def put(connection: Connection, key: str, config: Mapping[str, Any]) -> int:
+    """A new version; returns its number. Journeys under way go on with theirs."""
+    values = {"key": key, "config": msgspec.json.encode(config).decode()}
+    version: int = (await connection.execute(_PUT, values)).scalar_one()
+    return version
+
+
+async def pause(connection: Connection, key: str, *, paused: bool) -> bool:
+    """Let nobody begin, and nobody go on; or again. False if there is none."""
+    values = {"key": key, "paused": paused}
+    return (await connection.execute(_PAUSE, values)).first() is not None
+
+
+async def delete(connection: Connection, key: str) -> bool:
+    """Remove one, and end all journeys; what they were stays."""
+    await connection.execute(_END_ALL, {"key": key})
+    return (await connection.execute(_DELETE, {"key": key})).first() is not None
+
+
+async def hear(connection: Connection, heard: Sequence[Heard]) -> None:
+    """Note these for the agent that looks at whole people."""
+    if not heard:
+        return
+    values = {
+        "ids": [each.id for each in heard],
+        "campaigns": [each.campaign for each in heard],
+        "goals": [each.goal for each in heard],
+        "subjects": [each.subject for each in heard],
+        "causes": [each.cause for each in heard],
+        "ats": [each.at for each in heard],
+    }
+    await connection.execute(_HEAR, values)
+
+
+async def take(connection: Connection, subjects: Collection[SubjectId]) -> list[Heard]:
+    """What is noted of these, once."""
+    rows = await connection.execute(_TAKE, {"subjects": list(subjects)})
+    return sorted((Heard(*row) for row in rows), key=lambda each: (each.at, each.id))
+
+
+async def of(connection: Connection, profiles: Collection[ProfileId]) -> list[Journey]:
+    """The journeys of these profiles, held until the transaction ends."""
+    rows = await connection.execute(_OF, {"profiles": list(profiles)})
+    return [Journey(*row) for row in rows]
+
+
+async def write(connection: Connection, journeys: Collection[Journey]) -> None:
+    """Begin them, or note how far they have come."""
+    values = {
+        "ids": [each.id for each in journeys],
+        "campaigns": [each.campaign for each in journeys],
+        "versions": [each.version for each in journeys],
+        "profiles": [each.profile for each in journeys],
+        "causes": [each.cause for each in journeys],
+        "ats": [each.at for each in journeys],
+        "states": [each.state for each in journeys],
+        "places": [each.place for each in journeys],
+        "dues": [each.due for each in journeys],
+        "reasons": [each.reason for each in journeys],
+        "converted": [each.converted_at for each in journeys],
+    }
+    await connection.execute(_WRITE, values)
+
+
+async def note_sent(connection: Connection, sent: Sequence[Sent]) -> None:
+    """Which deliveries belong to which journeys."""
+    values = {
+        "deliveries": [each.delivery for each in sent],
+        "journeys": [each.journey for each in sent],
+        "steps": [each.step for each in sent],
+        "destinations": [each.destination for each in sent],
+    }
+    await connection.execute(_SENT, values)
+
+
+async def wake(connection: Connection, now: Instant, limit: int) -> list[ProfileId]:
+    """Whose journeys are due; a profile may be in it several times."""
+    values = {"now": now, "since": now - _AGAIN, "limit": limit}
+    return [row[0] for row in await connection.execute(_WAKE, values)]
+
+
+async def listed(
+    connection: Connection,
+    key: str,
+    *,
+    profiles: Sequence[bytes] | None,
+    state: State | None,
+    after: tuple[Instant, bytes],
+    limit: int,
+) -> list[Journey]:
+    """Journeys of a campaign, oldest first."""
+    values: dict[str, Any] = {"key": key, "state": state, "limit": limit}
+    values |= {"profiles": list(profiles) if profiles is not None else None}
+    values |= {"at": after[0], "id": after[1]}
+    return [Journey(*row) for row in await connection.execute(_LISTED, values)]
+
+
+@lru_cache(maxsize=1000)
+def _campaign(key: str, version: int, paused: bool, config: str) -> Campaign:
+    loaded = CampaignSchema().load(msgspec.json.decode(config))
+    return campaign_of(key, version, loaded, paused=paused)

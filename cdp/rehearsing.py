@@ -1,0 +1,87 @@
+"""What a campaign would have done lately, had it been there: nothing is begun, nothing is sent."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from activation.campaigns import model
+from activation.campaigns.model import Campaign, Journey, Send, Start
+from cdp.campaigning import Looking
+from cdp.db import Connection, named
+from cdp.events import Instant, ProfileId
+from cdp.people import People
+
+MOST = 20_000  # of the latest entries or exits
+_SLICE = 500
+
+_STARTS = named(
+    """
+    select profile, "offset", at from changes
+     where segment = :segment and entered = :entered and at > :since
+     order by "offset" desc limit :most
+    """
+)
+
+
+class Rehearsal(NamedTuple):
+    """Of so many starts: who would have begun, been held out, not begun and why, and the ways."""
+
+    starts: int
+    people: int
+    begun: int
+    held_out: int
+    refused: dict[str, int]
+    first: dict[str, int]  # the first message: how many by which destination
+    nobody: int  # who begins, but may or can be reached by none
+
+
+async def rehearse(
+    connection: Connection, people: People, campaign: Campaign, since: Instant, now: Instant
+) -> Rehearsal:
+    """By the entries and exits since then, and by who people are, and what they allow, now."""
+    values: dict[str, Any] = {"segment": campaign.segment, "entered": campaign.on == "entered"}
+    values |= {"since": since, "most": MOST}
+    rows = list(await connection.execute(_STARTS, values))
+    starts = [Start(campaign.key, row[0], str(row[1]), row[2]) for row in reversed(rows)]
+    by: dict[ProfileId, list[Start]] = {}
+    for each in starts:
+        by.setdefault(each.profile, []).append(each)
+    found, ways, nobody = Counter[str](), Counter[str](), 0
+    refused: Counter[str] = Counter()
+    profiles = sorted(by)
+    for first in range(0, len(profiles), _SLICE):
+        some = profiles[first : first + _SLICE]
+        nodes = await people.nodes(connection, some)
+        stands = await people.stands(connection, nodes, now)
+        present = await Looking(connection, people, stands)(list(nodes))
+        for who in some:
+            for journey in _journeys(campaign, by[who], present.inside.get(who, ())):
+                found[journey.state] += 1
+                refused[journey.reason] += journey.state == "refused"
+                send = next((each for each in campaign.program if isinstance(each, Send)), None)
+                if journey.state == "active" and send is not None:
+                    reached = present.reached(who, campaign.purpose, send.channels)
+                    nobody += reached is None
+                    ways[reached.destination if reached else ""] += 1
+    del ways[""]
+    del refused[""]
+    return Rehearsal(
+        len(starts), len(by), found["active"], found["held_out"], dict(refused), dict(ways), nobody
+    )
+
+
+def _journeys(campaign: Campaign, starts: Sequence[Start], inside: Any) -> list[Journey]:
+    """As they would have gone: each is over before the next begins, unless its waits are longer."""
+    waits = sum(each.length for each in campaign.program if isinstance(each, model.Pause))
+    before: list[Journey] = []
+    for start in itertools.chain(starts):
+        for each in before:
+            if each.state == "active" and each.at + waits <= start.at:
+                each.state = "finished"
+        before.append(model.begin(campaign, start, before, inside))
+    for each in before:
+        each.state = "active" if each.state == "finished" else each.state
+    return before
