@@ -178,6 +178,13 @@ def after(
     return "retrying", now + round(wait * SECOND)
 
 
+def nobody(delivery: Delivery) -> Mapping[str, Any] | None:
+    """Who is nobody any more, for all there was of them was in error, is still taken off lists."""
+    if delivery.kind != "left":
+        return None
+    return {"profile_id": str(uuid.UUID(bytes=delivery.profile))}
+
+
 def body(delivery: Delivery, view: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
     """What a webhook receives; of an erasure the view is what it is told."""
     if delivery.kind == MESSAGE:

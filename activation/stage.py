@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from activation import claims, store
 from activation.claims import Claim
+from activation.composing import Asked, Composing, Unsaid
 from activation.kinds.protocol import Connector, Message
 from activation.lanes.stage import Lanes
 from activation.model import (
@@ -21,6 +22,7 @@ from activation.model import (
     Entry,
     after,
     announced,
+    nobody,
     plan,
 )
 from activation.opening import Connectors
@@ -70,6 +72,7 @@ class Allowed(NamedTuple):
     view: Mapping[str, Any]
     says: Mapping[str, Any]
     cite: Mapping[str, Any]
+    content: Mapping[str, Any] = MappingProxyType({})  # of a message
 
     def due(self) -> Due:
         """As pacing sees it."""
@@ -79,7 +82,7 @@ class Allowed(NamedTuple):
     def ready(self, connectors: Connectors, claim: Claim) -> Ready:
         """As it is sent."""
         tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
-        message = Message(tried, self.view, self.says if tried.kind == MESSAGE else {}, {})
+        message = Message(tried, self.view, self.content, {})
         return Ready(message, self.target.destination, connectors.of(self.target), claim)
 
 
@@ -91,6 +94,7 @@ class Activation:
     told: Callable[[bytes, bytes], Mapping[str, Any]]
     pacing: Pacing
     lanes: Lanes
+    composing: Composing
 
     async def request(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
         """Write down what is to be delivered because of these entries and exits."""
@@ -131,7 +135,7 @@ class Activation:
             target, permit = stored.get(delivery.destination), permits[delivery.id]
             says = said.get(delivery.id, {})
             view = says if delivery.kind == ERASED else whom.views.get(delivery.profile)
-            view = view or _left(delivery)
+            view = view or nobody(delivery)
             if not permit.granted:
                 marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
             elif target is None or not target.destination.enabled:
@@ -141,7 +145,8 @@ class Activation:
             else:
                 allowed.append(Allowed(delivery, target, view, says, permit.cite))
         clear = await self._cleared(connection, allowed, claim, marks)
-        going = await self._paced(connection, clear, whom, claim.at, marks)
+        composed = await self._composed(connection, clear, marks)
+        going = await self._paced(connection, composed, whom, claim.at, marks)
         for each in going:
             lease = claim.lease(each.target.destination.timeout)
             marks.append(Mark(each.delivery.id, "sending", "", lease, None, 1, each.cite))
@@ -149,20 +154,35 @@ class Activation:
         return [each.ready(self.connectors, claim) for each in going]
 
     async def _cleared(
-        self,
-        connection: Connection,
-        allowed: Sequence[Allowed],
-        claim: Claim,
-        marks: list[Mark],
+        self, connection: Connection, allowed: Sequence[Allowed], claim: Claim, marks: list[Mark]
     ) -> list[Allowed]:
         """Those whose destination has room; of the others `marks` gets until when they wait."""
         due = [(each.delivery, each.target.destination) for each in allowed]
-        later = await self.lanes.decide(connection, due, claim)
-        for each in allowed:
-            if each.delivery.id in later:
-                until, reason = later[each.delivery.id]
-                marks.append(Mark(each.delivery.id, "retrying", reason, until, consent=each.cite))
+        put_off = await self.lanes.decide(connection, due, claim)
+        marks += put_off
+        later = {mark.id for mark in put_off}
         return [each for each in allowed if each.delivery.id not in later]
+
+    async def _composed(
+        self, connection: Connection, allowed: Sequence[Allowed], marks: list[Mark]
+    ) -> list[Allowed]:
+        """With what messages say; of those that cannot be made `marks` gets why."""
+        asked = [
+            Asked(each.delivery, each.says, each.view)
+            for each in allowed
+            if each.delivery.kind == MESSAGE
+        ]
+        if not asked:
+            return list(allowed)
+        found = await self.composing.compose(connection, asked)
+        composed = []
+        for each in allowed:
+            content = found.get(each.delivery.id, {})
+            if isinstance(content, Unsaid):
+                marks.append(Mark(each.delivery.id, "parked", content.reason, consent=each.cite))
+            else:
+                composed.append(each._replace(content=content))
+        return composed
 
     async def _paced(
         self,
@@ -226,10 +246,3 @@ class Activation:
                 Mark(each.delivery.id, state, outcome.reason, due, outcome.status, attempt=tried)
             )
         return marks
-
-
-def _left(delivery: Delivery) -> Mapping[str, Any] | None:
-    """Who is nobody any more, for all there was of them was in error, is still taken off lists."""
-    if delivery.kind != "left":
-        return None
-    return {"profile_id": str(uuid.UUID(bytes=delivery.profile))}

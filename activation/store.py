@@ -35,7 +35,7 @@ _MARK = named(
        set state = u.state, reason = u.reason, due = u.due, status = coalesce(u.status, x.status),
            attempts = x.attempts + u.tried, consent = coalesce(cast(u.consent as jsonb), x.consent),
            body = case when u.state not in ('sent', 'refused', 'parked')
-                         or u.state = 'parked' and x.kind = 'message' then x.body end,
+                       or u.state = 'parked' and x.kind = 'message' then x.body end,
            certain = x.certain and (u.state <> 'sending' or x.state <> 'sending'),
            updated_at = now()
       from unnest(cast(:ids as bytea[]), cast(:states as text[]), cast(:reasons as text[]),

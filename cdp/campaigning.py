@@ -57,4 +57,4 @@ def _way(destination: Destination | None, key: str, purpose: str) -> Way:
 
 def _can(destination: Destination, view: Mapping[str, Any]) -> bool:
     kind = KINDS[destination.kind]
-    return destination.enabled and kind.messages and kind.reaches(view)
+    return destination.enabled and bool(kind.messages) and kind.reaches(view)

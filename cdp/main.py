@@ -80,6 +80,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
             settings.storage_location,
         ),
         catalogue=Catalogue(core.people.home),
+        private=settings.private_webhooks,
     )
     admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
     collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)
@@ -100,9 +101,13 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
 
 @contextlib.asynccontextmanager
 async def pipeline(
-    core: Core, traces: Traces | None = None, *, private_webhooks: bool = True
+    core: Core,
+    traces: Traces | None = None,
+    *,
+    private_webhooks: bool = True,
+    public_url: str = "",
 ) -> AsyncIterator[Pipeline]:
-    """The three agents' work."""
+    """The three agents' work; `public_url` is where people reach us, for links in messages."""
     import httpx
 
     from activation.campaigns.stage import Campaigns
@@ -119,7 +124,7 @@ async def pipeline(
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
         connectors = _connectors(core, client, private=private_webhooks)
-        activation = _activation(core, connectors)
+        activation = _activation(core, connectors, public_url)
         sends = Sends(core.database, activation, traces)
         try:
             yield Pipeline(
@@ -153,15 +158,19 @@ def _connectors(core: Core, client: httpx.AsyncClient, *, private: bool) -> Conn
     )
 
 
-def _activation(core: Core, connectors: Connectors) -> Activation:
+def _activation(core: Core, connectors: Connectors, public_url: str) -> Activation:
     """What requests and makes deliveries."""
+    from activation.composing import Composing
     from activation.lanes.stage import Lanes
     from activation.pacing.stage import Pacing
     from activation.stage import Activation
+    from cdp import composing
     from cdp.privacy import telling
 
     told = functools.partial(telling.opened, core.vault.system)
-    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes())
+    links = composing.links(core.vault, public_url.rstrip("/"))
+    made = Composing(composing.properties(core.keyring), links)
+    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes(), made)
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:

@@ -97,7 +97,12 @@ async def run_worker(settings: Settings, running: Running) -> None:
                 watched(settings, "worker"),
                 clock.following(core.database),
                 keys_followed(core),
-                main.pipeline(core, traces, private_webhooks=settings.private_webhooks) as pipeline,
+                main.pipeline(
+                    core,
+                    traces,
+                    private_webhooks=settings.private_webhooks,
+                    public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
+                ) as pipeline,
             ):
                 stop = stop_on_signals()
                 if not await main.topics_are_there(settings, core, stop):

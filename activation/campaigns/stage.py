@@ -141,7 +141,9 @@ def _begun(
 
 def _by_entries(live: Mapping[str, Campaign], entries: Iterable[Entry]) -> list[Start]:
     return [
-        Start(campaign.key, entry.profile, f"{entry.segment} {entry.offset}", entry.at)
+        Start(
+            campaign.key, entry.profile, f"{entry.segment} {entry.offset} {entry.cause}", entry.at
+        )
         for entry in entries
         for campaign in live.values()
         if campaign.on == entry.kind
@@ -230,7 +232,13 @@ class _Going:
             "step": send.step,
             "priority": campaign.priority,
             "timing": send.timing,
-            "cause": journey.cause,
+            "event": _event(journey.cause),
         }
         self.letters.append(Letter(delivery, says))
         self.sent.append(Sent(delivery.id, journey.id, send.step, way.destination))
+
+
+def _event(cause: str) -> str:
+    """The id of the event behind a cause, if it was one."""
+    last = cause.rpartition(" ")[2]
+    return last if len(last) == 32 and not cause.startswith("call ") else ""

@@ -83,7 +83,7 @@ class DestinationKind:
     opened: Callable[[Destination, Mapping[str, str], Reach], Connector]
     made: Mapping[str, Callable[[], str]]
     changes: bool = True  # whether it is told who entered and left segments
-    messages: bool = False  # whether it carries campaigns' messages to people
+    messages: frozenset[str] = frozenset()  # the channels of templates whose messages it carries
     reaches: Callable[[Mapping[str, Any]], bool] = _anybody  # whether it can, by a person's view
 
     @property

@@ -130,4 +130,9 @@ def _opened(destination: Destination, secrets_: Mapping[str, str], reach: Reach)
     return Webhook(reach.client, destination, secrets_["secret"])
 
 
-WEBHOOK = DestinationKind(WebhookDestination, _opened, made={"secret": new_secret}, messages=True)
+WEBHOOK = DestinationKind(
+    WebhookDestination,
+    _opened,
+    made={"secret": new_secret},
+    messages=frozenset({"email", "push", "data"}),
+)

@@ -19,6 +19,7 @@ from activation.lanes.model import (
     rest_seconds,
 )
 from activation.model import Delivery, Destination, Outcome
+from activation.store import Mark
 from cdp.db import Connection
 from cdp.events import Instant
 from cdp.times import SECOND
@@ -46,7 +47,7 @@ class Lanes:
 
     async def decide(
         self, connection: Connection, due: Sequence[tuple[Delivery, Destination]], claim: Claim
-    ) -> dict[bytes, Later]:
+    ) -> list[Mark]:
         """Which of these deliveries do not go now, and until when."""
         by: dict[str, list[Delivery]] = {}
         whom = {destination.key: destination for _, destination in due}
@@ -61,10 +62,9 @@ class Lanes:
                 later |= await self._held(connection, circuit, mine, whom[key], claim)
                 continue
             later |= _put_off(lane, mine, claim.at)
-        self._put_off += [
-            (each.destination, later[each.id].reason) for each, _ in due if each.id in later
-        ]
-        return later
+        found = [(each, later[each.id]) for each, _ in due if each.id in later]
+        self._put_off += [(each.destination, put_off.reason) for each, put_off in found]
+        return [Mark(each.id, "retrying", why, until) for each, (until, why) in found]
 
     def put_off(self) -> list[tuple[str, str]]:
         """Destination and reason of what did not go, since this was last asked."""

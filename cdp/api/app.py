@@ -10,10 +10,12 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from activation.campaigns.schema import CampaignSchema
+from activation.content.feed import ImportSchema
 from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
 from activation.parked.schema import DeliveryReplaySchema
 from activation.push.schema import SubscribingSchema
+from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
@@ -30,6 +32,7 @@ from cdp.api.front import Front
 from cdp.api.guarded import Guarded
 from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
+from cdp.api.imports import Imports
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
@@ -52,6 +55,7 @@ from cdp.api.refusing import Refusing
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.api.sizes import Sizes
+from cdp.api.templates import TemplatePreviewSchema, Templates, TemplateTrySchema
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
 from cdp.forms import Form
@@ -85,10 +89,14 @@ FORMS: tuple[type[Form], ...] = (
     PeopleSchema,
     CorrectionSchema,
     PacingSchema,
+    TemplateSchema,
+    TemplatePreviewSchema,
+    TemplateTrySchema,
     CampaignSchema,
     CampaignCallSchema,
     RehearsalSchema,
     ContentSchema,
+    ImportSchema,
     SubscribingSchema,
 )
 
@@ -113,6 +121,8 @@ RESOURCES = (
     Parked,
     Pacing,
     Campaigns,
+    Templates,
+    Imports,
     Contents,
     Quarantine,
     TrackingPlans,

@@ -11,6 +11,7 @@ from marshmallow import fields, validate
 from starlette.responses import Response
 
 import activation.store as delivery_store
+import activation.templates.store as templates
 import identity.store as identity_store
 from activation.campaigns import numbers, results, store
 from activation.campaigns.model import Campaign, Journey, Send, State
@@ -269,15 +270,18 @@ async def _named(connection: Connection, campaign: Campaign) -> None:
         each.destination.key: each.destination.kind
         for each in await delivery_store.destinations(connection)
     }
-    for send in campaign.program:
-        for channel in send.channels if isinstance(send, Send) else ():
+    sends = [each for each in campaign.program if isinstance(each, Send)]
+    there_are = await templates.some(connection, {each.template for each in sends})
+    for send in sends:
+        if send.template not in there_are:
+            raise Invalid(f"there is no template {send.template}; define it first", field="steps")
+        made = there_are[send.template].channel
+        for channel in send.channels:
             if channel not in kinds:
                 raise Invalid(f"channels: there is no destination {channel}", field="steps")
-            if not KINDS[kinds[channel]].messages:
-                raise Invalid(
-                    f"channels: {channel} is a {kinds[channel]}, which carries no messages",
-                    field="steps",
-                )
+            if made not in KINDS[kinds[channel]].messages:
+                told = f"channels: {channel} is a {kinds[channel]}, which carries no {made} message"
+                raise Invalid(told, field="steps")
 
 
 def _shown(campaign: Campaign, said: dict[str, Any]) -> dict[str, Any]:

@@ -130,6 +130,9 @@ DESTINATION |= {
     "ttl": Perhaps(86_400),
     "urgency": Perhaps("normal"),
     "services": Perhaps(["https://fcm.googleapis.com"]),
+    "topic": Perhaps("com.example.shop"),
+    "team_id": Perhaps("A1B2C3D4E5"),
+    "key_id": Perhaps("F6G7H8I9J0"),
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),

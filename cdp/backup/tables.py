@@ -65,6 +65,8 @@ WHOLE = (
     "sources",
     "subjects",
     "suppressions",
+    "template_versions",
+    "templates",
     "tracking_plans",
     "collectable",
     "notices",

@@ -76,6 +76,8 @@ STAYS = {
     "segments": "configuration",
     "sources": "configuration",
     "suppressions": "keyed hashes: what keeps them from being stored",
+    "template_versions": "configuration",
+    "templates": "configuration",
     "tracking_plans": "configuration",
     "uncollected": "counts",
     "versions": "configuration",

@@ -85,6 +85,12 @@ EXPECTED = {
     "16 bytes": "likewise, which are so long",
     "URL of a push service": "likewise, which name a host",
     "whose it is": "that one of two fields is not empty is more than a schema can say",
+    "or url instead": "that one of two fields must be there is more than a schema says",
+    "feed.items[": "what an item is as content, its own form tells",
+    "url: ": "what is at an address is not in the description",
+    "Must be there: the kind": "which of several fields must be there goes by another",
+    "key file of a service account": "likewise, which texts are keys",
+    ".p8 file": "likewise",
     "a private key of P-256": "likewise, which numbers are keys of a curve",
     "Must be a template": "which texts are templates is more than a pattern can tell",
     "There is no variable": "likewise, and what they take",
@@ -92,7 +98,14 @@ EXPECTED = {
     "Must be a language tag": "what an object's names may be does not come through from the form",
     "do not go together": "JSON Schema has no way to rule out two parameters at once",
     "there is no destination": "which destinations there are is in the database",
-    "carries no messages": "likewise, and of which kind",
+    "which carries no": "likewise, and of which kind",
+    "carries no data message": "likewise",
+    "there is no template": "which templates there are is in the database",
+    "there is no variable": "which texts are templates is more than a pattern can tell",
+    "line 1": "likewise",
+    "Must be there": "which fields a message has goes by its channel",
+    "Unknown field; of": "likewise",
+    "one of the languages of texts": "likewise, by its texts",
     "its trigger is another": "likewise, what begins a campaign",
     "whose trigger is a segment": "likewise",
     "Say what begins it": "that one of several fields is there is more than a schema",
@@ -144,9 +157,11 @@ async def story(api: Api) -> None:
     await api.put("/models/buyers", model)  # and the trait of that name
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
     await api.put("/destinations/buyers", hook)
+    template = {"name": "T", "channel": "data", "texts": {"en": {"line": "Hello"}}}
+    await api.put("/templates/buyers", template)
     ordered = {"event": "Order Completed"}
     again = {"name": "C", "trigger": ordered, "purpose": "analytics", "again": "1s"}
-    steps = [{"send": {"template": "t", "channels": ["buyers"]}}, {"wait": "1h"}]
+    steps = [{"send": {"template": "buyers", "channels": ["buyers"]}}, {"wait": "1h"}]
     quiet = {"from": "21:00", "to": "08:00"}
     cap = {"limit": 3, "window": "7d"}
     await api.put("/pacing", {"caps": [cap], "quiet_hours": [quiet]})
@@ -246,6 +261,9 @@ def description(platform_api: Served) -> Any:
 READ_AS_PEOPLE = {
     ("GET", f"{API}/profiles/read"),
     ("PUT", f"{API}/segments/preview"),
+    ("GET", f"{API}/content/import"),
+    ("PUT", f"{API}/content/import"),
+    ("DELETE", f"{API}/content/import"),
     ("PUT", f"{API}/consent/notices"),
     ("PUT", f"{API}/consent/purposes"),
     ("PUT", f"{API}/consent/regimes"),

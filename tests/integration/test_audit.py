@@ -86,6 +86,11 @@ CONTENT: dict[str, Any] = {
     "PUT /api/v1/preferences/brand": {},
     "DELETE /api/v1/preferences/links/{ref}": None,
     "PUT /api/v1/consent/{ref}": {"purpose": "analytics", "state": "denied"},
+    "PUT /api/v1/templates/{key}": {
+        "name": "T",
+        "channel": "data",
+        "texts": {"en": {"line": "Hello"}},
+    },
     "PUT /api/v1/campaigns/{key}": {
         "name": "C",
         "trigger": {"call": True},
@@ -94,6 +99,7 @@ CONTENT: dict[str, Any] = {
     },
     "PUT /api/v1/pacing": {"caps": [{"limit": 3, "window": "7d"}]},
     "PUT /api/v1/destinations/{key}": {"kind": "webhook", "url": "http://127.0.0.1:9/"},
+    "POST /api/v1/content/import": {"feed": {"items": []}, "prefix": "b", "slots": ["hero"]},
     "PUT /api/v1/content/{key}": {
         "name": "N",
         "slots": ["hero"],

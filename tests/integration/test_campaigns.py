@@ -33,6 +33,9 @@ async def define(api: Api, hook: Receiver, **fields: Any) -> dict[str, Any]:
     await api.put("/segments/buyers", {"name": "B", "where": {"event": "Order Completed"}})
     hooked = {"kind": "webhook", "url": hook.url, "segments": ["carts"], "enabled": True}
     await api.put("/destinations/mail", hooked | {"segments": ["buyers"], "purpose": "necessary"})
+    for name in ("cart", "thanks", "last", "n"):
+        texts = {"en": {"line": "{{ person.name | default('you') }} {{ event.product | default }}"}}
+        await api.put(f"/templates/{name}", {"name": name, "channel": "data", "texts": texts})
     said = {
         "name": "Cart",
         "trigger": {"segment": "carts"},
@@ -257,12 +260,19 @@ async def test_what_is_not_there_is_named(api: Api, hook: Receiver) -> None:
     for fields, told in (
         ({"steps": [SEND]}, "there is no segment none"),
         ({"steps": [{"send": {"template": "t", "channels": ["x"]}}]}, "there is no segment none"),
+        (
+            {
+                "trigger": {"call": True},
+                "steps": [{"send": {"template": "x", "channels": ["mail"]}}],
+            },
+            "there is no template x",
+        ),
         ({"steps": [{}]}, "A step is one of send, wait and if."),
         ({"steps": [SEND], "trigger": {}}, "Say what begins it"),
         (
             {
                 "trigger": {"call": True},
-                "steps": [{"send": {"template": "t", "channels": ["x"]}}],
+                "steps": [{"send": {"template": "n", "channels": ["x"]}}],
             },
             "there is no destination x",
         ),

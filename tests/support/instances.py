@@ -91,7 +91,7 @@ async def instance_on(
     settings = Settings(data_dir=data_dir, master_key=master_key, jurisdiction=place)
     core = assemble(settings, running)
     keys = await prepare(settings, core)
-    async with pipeline(core, traces) as work:
+    async with pipeline(core, traces, public_url="http://cdp.test") as work:
         yield Instance(core, keys, Driver(core, work), settings, traces)
     await core.close()
 

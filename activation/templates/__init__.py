@@ -1,0 +1,1 @@
+"""What messages say: templates in a small, bounded part of Jinja."""
