@@ -20,6 +20,11 @@ _TEMPLATE = re.compile(r"\{(?=[{%#])")  # what would begin an expression of a te
 _LONGEST = 64
 
 
+def _short(text: str) -> None:
+    if len(text) > MAX_TEXT // 2:
+        raise ValidationError(f"Longer than {MAX_TEXT // 2:,} characters.")
+
+
 class FeedItem(Form):
     """One item. What else it has stays in the CMS."""
 
@@ -30,8 +35,8 @@ class FeedItem(Form):
 
     id = fields.String(required=True, validate=validate.Length(1, 1000))
     title = fields.String(load_default="", validate=validate.Length(max=200))
-    content_html = fields.String(validate=validate.Length(max=MAX_TEXT // 2))
-    content_text = fields.String(validate=validate.Length(max=MAX_TEXT // 2))
+    content_html = fields.String(validate=_short)
+    content_text = fields.String(validate=_short)
     summary = fields.String(load_default="", validate=validate.Length(max=1000))
     url = fields.String(load_default="", validate=validate.Length(max=1000))
     image = fields.String(load_default="", validate=validate.Length(max=1000))
