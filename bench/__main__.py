@@ -21,6 +21,7 @@ from bench.backing import backup
 from bench.carriers import carriers
 from bench.erasing import erasing
 from bench.gates import gates
+from bench.hanging import hanging
 from bench.identity import identity
 from bench.linkage import linkage
 from bench.matching import matching
@@ -111,6 +112,7 @@ def on_platform(names: list[str]) -> list[Figure]:
             "single": lambda: figures.single(platform),
             "sustained": lambda: figures.sustained(platform),
             "latency": lambda: figures.latency(platform),
+            "hanging": lambda: hanging(platform),
             "replay": lambda: replay(Path(home) / "data"),
         }
         for name, step in steps.items():

@@ -83,6 +83,8 @@ async def test_a_message_still_has_its_words(api: Api, hook: Receiver) -> None:
     await connect(api, hook, max_attempts=1)
     await buy(api)
     await api.settle()
+    texts = {"en": {"title": "Hello"}}
+    await api.put("/templates/hello", {"name": "Hello", "channel": "data", "texts": texts})
     core = api.instance.core
     hook.requests.clear()
     hook.answer = lambda request: (500, {})
@@ -91,7 +93,7 @@ async def test_a_message_still_has_its_words(api: Api, hook: Receiver) -> None:
     letter = Delivery(id_, "crm", profile, "", MESSAGE, now, "marketing_email")
     async with core.database.transaction() as connection:
         sealed = lambda one, says: telling.sealed(core.vault.system, one, says)  # noqa: E731
-        await letters.write(connection, [Letter(letter, {"title": "Hello"})], sealed)
+        await letters.write(connection, [Letter(letter, {"template": "hello"})], sealed)
     retry = named("update deliveries set due = :due where id = :id")
     await core.database.rows(retry, due=now - 1, id=id_)
     await due_now(api)
