@@ -87,10 +87,10 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "suppression": suppression,
         "erasing": erasing,
         "segmenting": segmenting,
-        "personalizing": personalizing,
         "reading": reading,
         "membership": membership,
         "previewing": previewing,
+        "personalizing": personalizing,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

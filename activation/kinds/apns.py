@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx
@@ -17,7 +16,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, registered
+from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, reaches
 from activation.model import Destination, Outcome
 from activation.push.sealing import signed
 from activation.reaching import Transport
@@ -138,7 +137,7 @@ class Apns:
 def _payload(message: Message) -> bytes:
     content = message.content
     alert = {name: content[name] for name in ("title", "body") if content.get(name)}
-    more = {name: content[name] for name in ("url", "data") if content.get(name)}
+    more = {name: content[name] for name in ("url",) if content.get(name)}
     return msgspec.json.encode({"aps": {"alert": alert, "sound": "default"}, **more})
 
 
@@ -154,5 +153,5 @@ APNS = DestinationKind(
     made={},
     changes=False,
     messages=frozenset({"push"}),
-    reaches=partial(registered, KIND),
+    reaches=reaches(KIND),
 )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +17,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import everywhere, registered
+from activation.kinds.pushing import everywhere, reaches
 from activation.model import Destination, Outcome
 from activation.push.sealing import unpadded
 from activation.schema import URL, DestinationForm, kind_field
@@ -157,16 +155,10 @@ class Fcm:
 
 
 def _said(token: str, message: Message, ttl: int) -> dict[str, Any]:
-    """The message as Firebase takes it: values of `data` are texts."""
+    """The message as Firebase takes it."""
     content = message.content
     shown = {"title": content.get("title", ""), "body": content.get("body", "")}
-    data = content.get("data") or {}
-    texts = {
-        str(name): each if isinstance(each, str) else json.dumps(each)
-        for name, each in data.items()
-    }
-    if content.get("url"):
-        texts["url"] = str(content["url"])
+    texts = {"url": str(content["url"])} if content.get("url") else {}
     tag = message.delivery.id.hex()  # one that comes again takes the place of the first
     return {
         "token": token,
@@ -201,5 +193,5 @@ FCM = DestinationKind(
     made={},
     changes=False,
     messages=frozenset({"push"}),
-    reaches=partial(registered, KIND),
+    reaches=reaches(KIND),
 )

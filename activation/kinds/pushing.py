@@ -13,9 +13,9 @@ GONE = frozenset({404, 410})  # the device takes no messages any more
 FOR_GOOD = frozenset({400, 401, 403, 413})  # what would be answered again
 
 
-def registered(kind: str, view: Mapping[str, Any]) -> bool:
-    """Whether anything of somebody's takes messages of this kind."""
-    return bool(model.of(view, kind))
+def reaches(kind: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether somebody has a device of that kind, by their view."""
+    return lambda view: bool(model.of(view, kind))
 
 
 async def everywhere(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx
@@ -16,7 +15,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, registered
+from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, reaches
 from activation.model import Destination, Outcome
 from activation.push.sealing import LONGEST, authorization, new_key, private, sealed
 from activation.schema import DestinationForm, kind_field
@@ -144,7 +143,7 @@ class WebPush:
 def _payload(message: Message) -> bytes:
     said = {
         name: message.content[name]
-        for name in ("title", "body", "url", "icon", "data")
+        for name in ("title", "body", "url", "icon")
         if message.content.get(name)
     }
     return msgspec.json.encode(said | {"tag": str(uuid.UUID(bytes=message.delivery.id))})
@@ -168,5 +167,5 @@ WEBPUSH = DestinationKind(
     made={"private_key": new_key},
     changes=False,
     messages=frozenset({"push"}),
-    reaches=partial(registered, KIND),
+    reaches=reaches(KIND),
 )
