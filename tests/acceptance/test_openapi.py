@@ -36,7 +36,6 @@ EXPECTED = {
     ": unknown; known are": "which purposes there are is in the database, not in the description",
     "NUL character": "JSON Schema has no way to rule one out in any text of a body",
     "Longer than 20,000 characters": "of a condition as text; no example is meant to be so long",
-    "Longer than 10,000 characters": "likewise, of an item of a feed",
     "compares twice in the same way": "a condition as text is in a language of its own",
     "unknown purpose": "likewise, inside a condition",
     "purpose: unknown": "which purposes there are is in the database, not in the description",
