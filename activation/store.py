@@ -29,6 +29,7 @@ _CLAIM = named(
     f"select {_COLUMNS} from deliveries where id = any(:ids)"  # noqa: S608 - our own constant
     " and state in ('requested', 'delayed', 'retrying', 'sending') order by id for update"
 )
+_LOOKUP = named(f"select {_COLUMNS} from deliveries where id = :id")  # noqa: S608
 _MARK = named(
     """
     update deliveries x
@@ -136,6 +137,12 @@ async def add(connection: Connection, deliveries: Sequence[Delivery]) -> None:
 async def claim(connection: Connection, ids: Collection[bytes]) -> list[Delivery]:
     """Lock those of these deliveries that are still to be made."""
     return [Delivery(*row) for row in await connection.execute(_CLAIM, {"ids": list(ids)})]
+
+
+async def lookup(connection: Connection, delivery: bytes) -> Delivery | None:
+    """One delivery, whatever its state."""
+    row = (await connection.execute(_LOOKUP, {"id": delivery})).first()
+    return Delivery(*row) if row is not None else None
 
 
 async def mark(connection: Connection, marks: Iterable[Mark]) -> None:

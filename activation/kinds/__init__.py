@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from activation.kinds.apns import APNS
+from activation.kinds.email import EMAIL
 from activation.kinds.fcm import FCM
 from activation.kinds.protocol import DestinationKind
 from activation.kinds.webhook import WEBHOOK
@@ -13,4 +14,5 @@ KINDS: dict[str, DestinationKind] = {
     "webpush": WEBPUSH,
     "fcm": FCM,
     "apns": APNS,
+    "email": EMAIL,
 }

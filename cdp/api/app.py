@@ -19,6 +19,7 @@ from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
+from cdp.api.bounces import Bounces, BounceSchema
 from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
@@ -98,6 +99,7 @@ FORMS: tuple[type[Form], ...] = (
     ContentSchema,
     ImportSchema,
     SubscribingSchema,
+    BounceSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
@@ -123,6 +125,7 @@ RESOURCES = (
     Campaigns,
     Templates,
     Imports,
+    Bounces,
     Contents,
     Quarantine,
     TrackingPlans,

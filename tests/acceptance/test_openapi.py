@@ -115,6 +115,11 @@ EXPECTED = {
     "steps in all": "likewise",
     "Must be a time zone's name": "which names are time zones is more than a pattern can tell",
     "Must be longer than nothing": "a length of time has no least value in a pattern",
+    "no Message-ID of ours": "which texts are ours is more than the description tells",
+    "an RSA key": "which texts are keys is more than a pattern can tell",
+    "a password goes along": "what one field may be goes by another",
+    "Must be there with dkim_key": "likewise",
+    "never anybody's": "which addresses are nobody's is more than a pattern can tell",
     "lies in the future": "JSON Schema does not know what time it is",
 }
 
