@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdp import entrance
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from cdp.stream.broker import Topics
     from cdp.stream.kafka.relay import Relay
     from cdp.stream.stage import Stage
+
+FILES = "files"  # below the data directory: what destinations of that kind have written
 
 
 def application(settings: Settings, core: Core, traces: Traces | None = None) -> FastAPI:
@@ -104,8 +107,12 @@ async def pipeline(
     *,
     private_webhooks: bool = True,
     public_url: str = "",
+    files: Path | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """The three agents' work; `public_url` is where people reach us, for links in messages."""
+    """The three agents' work; `public_url` is where people reach us, for links in messages.
+
+    Below `files` are those that destinations have written.
+    """
     import httpx
 
     from activation.campaigns.stage import Campaigns
@@ -124,8 +131,9 @@ async def pipeline(
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
+        gone = Gone(core.database, core.keyring, core.partitions)
         connectors = Connectors(
-            Reach(client, private_webhooks, Gone(core.database, core.keyring, core.partitions)),
+            Reach(client, private_webhooks, gone, files),
             lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode(),
         )
         try:

@@ -129,6 +129,18 @@ DESTINATION |= {
     "ttl": Perhaps(86_400),
     "urgency": Perhaps("normal"),
     "services": Perhaps(["https://fcm.googleapis.com"]),
+    "traits": Perhaps(Names({"email": "email"})),
+    "format": Perhaps("ndjson"),
+    "folder": Perhaps("audiences/crm"),
+    "bucket": Perhaps("audiences"),
+    "region": Perhaps("eu-central-1"),
+    "access_key_id": Perhaps("AKIAIOSFODNN7EXAMPLE"),
+    "host": Perhaps("db.example.com"),
+    "port": Perhaps(5432),
+    "database": Perhaps("warehouse"),
+    "user": Perhaps("cdp"),
+    "tls": Perhaps("require"),
+    "table": Perhaps("cdp_audiences"),
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
