@@ -125,6 +125,7 @@ DESTINATION: dict[str, Any] = {
 }
 # What kinds have of their own, beside that.
 DESTINATION |= {
+    "batch": Perhaps(20),
     "subject": Perhaps("mailto:ops@example.com"),
     "ttl": Perhaps(86_400),
     "urgency": Perhaps("normal"),

@@ -155,6 +155,7 @@ async def story(api: Api) -> None:
     model = {"kind": "clusters", "name": "Kinds", "features": {"worth": worth}}
     await api.put("/models/buyers", model)  # and the trait of that name
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
+    hook["batch"] = 20
     await api.put("/destinations/buyers", hook)
     template = {"name": "T", "channel": "data", "texts": {"en": {"line": "Hello"}}}
     await api.put("/templates/buyers", template)

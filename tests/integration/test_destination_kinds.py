@@ -17,6 +17,11 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+from activation.claims import begin
+from activation.kinds.protocol import Message
+from activation.kinds.sql import Sql
+from activation.model import Delivery, Destination
+from cdp import times
 from cdp.main import FILES
 from tests.conftest import Api
 from tests.integration.test_deliveries import buy, decide, due_now, ledger
@@ -160,6 +165,18 @@ async def test_a_database_that_is_away_is_tried_again(api: Api, warehouse: Wareh
     await api.put("/destinations/lake", warehouse.settings() | {"traits": TRAITS})
     await due_now(api)
     assert [row["member"] for row in await warehouse.rows()] == [True]
+
+
+async def test_a_database_may_not_be_just_anywhere(warehouse: Warehouse) -> None:
+    settings = warehouse.settings() | {"traits": {}}
+    password = settings.pop("password")
+    view = {"profile_id": str(uuid.UUID(int=7))}
+    delivery = Delivery(bytes(16), "crm", bytes(16), "buyers", "left", times.now(), "necessary")
+    connector = Sql(Destination("crm", "sql", settings), password, private=False)
+    (outcome,) = await connector.send(
+        [Message(delivery, view, {}, {})], begin(times.now), times.now()
+    )
+    assert (outcome.delivered, outcome.reason) == (False, "ForbiddenAddress")
 
 
 async def test_a_table_needs_a_password_at_first(api: Api, warehouse: Warehouse) -> None:
