@@ -72,15 +72,17 @@ async def _looked_up(host: str, port: int) -> list[str]:
 
 
 class Transport(httpx.AsyncHTTPTransport):
-    """HTTP, over connections to addresses that may be reached."""
+    """HTTP, over connections to addresses that may be reached; only version 2, if so asked."""
 
-    def __init__(self, *, private: bool) -> None:
+    def __init__(self, *, private: bool, http2: bool = False) -> None:
         trusted = httpx.create_ssl_context(trust_env=False)
         super().__init__(trusted, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=trusted,
-            max_connections=100,
+            max_connections=None,  # each destination has its limit: none waits for another
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
             network_backend=Checked(private=private),
+            http1=not http2,
+            http2=http2,
         )

@@ -36,6 +36,7 @@ _MARK = named(
            attempts = x.attempts + u.tried, consent = coalesce(cast(u.consent as jsonb), x.consent),
            body = case when u.state not in ('sent', 'refused', 'parked')
                        or u.state = 'parked' and x.kind = 'message' then x.body end,
+           certain = x.certain and (u.state <> 'sending' or x.state <> 'sending'),
            updated_at = now()
       from unnest(cast(:ids as bytea[]), cast(:states as text[]), cast(:reasons as text[]),
                   cast(:dues as bigint[]), cast(:statuses as int[]), cast(:tried as int[]),
@@ -54,7 +55,8 @@ _DUE = named(
 )
 _LIST = named(
     f"""
-    select {_COLUMNS}, consent, reason, status, due, created_at, updated_at from deliveries
+    select {_COLUMNS}, consent, reason, status, due, created_at, updated_at, certain
+      from deliveries
      where (cast(:profiles as bytea[]) is null or profile = any(cast(:profiles as bytea[])))
        and (cast(:destination as text) is null or destination = :destination)
        and (cast(:state as text) is null or state = :state)
@@ -82,7 +84,8 @@ _DROP_DESTINATION = named("delete from destinations where key = :key returning k
 
 
 COMMON = tuple(name for name in Destination.__slots__ if name not in {"key", "settings"})
-_NEW = {"channel": "", "consent_events": False, "corrections": True}  # older processes do not know
+# what older processes do not know
+_NEW = {"channel": "", "consent_events": False, "corrections": True, "concurrency": 64}
 
 
 class Mark(NamedTuple):
@@ -111,6 +114,7 @@ class Listed(NamedTuple):
     due: Instant | None
     created_at: datetime
     updated_at: datetime
+    certain: bool  # False: a try before this one may have arrived, and nobody noted it
 
 
 class Stored(NamedTuple):

@@ -25,6 +25,7 @@ from bench.identity import identity
 from bench.linkage import linkage
 from bench.matching import matching
 from bench.measure import Figure
+from bench.personalizing import personalizing
 from bench.reading import membership, previewing, reading
 from bench.replaying import replay
 from bench.scaling import scaling
@@ -89,6 +90,7 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "reading": reading,
         "membership": membership,
         "previewing": previewing,
+        "personalizing": personalizing,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

@@ -24,6 +24,7 @@ from cdp.settings import Settings
 from cdp.telemetry import Traces
 
 if TYPE_CHECKING:
+    import httpx
     from fastapi import FastAPI
 
     from activation.opening import Connectors
@@ -82,6 +83,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
             settings.storage_location,
         ),
         catalogue=Catalogue(core.people.home),
+        private=settings.private_webhooks,
     )
     admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
     collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)
@@ -116,26 +118,21 @@ async def pipeline(
     import httpx
 
     from activation.campaigns.stage import Campaigns
-    from activation.kinds.protocol import Reach
-    from activation.opening import Connectors
     from activation.reaching import Transport
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
-    from cdp.subscriptions import Gone
+    from cdp.sending import Sends
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
-    system = core.vault.system
-    live = not core.people.profiles.replaying
-    identity = Identity(core.vault.subject, RuleBook(), keeps_history=live)
+    history = not core.people.profiles.replaying
+    identity = Identity(core.vault.subject, RuleBook(), keeps_history=history)
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        gone = Gone(core.database, core.keyring, core.partitions)
-        connectors = Connectors(
-            Reach(client, private_webhooks, gone, files),
-            lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode(),
-        )
+        connectors = _connectors(core, client, files, private=private_webhooks)
+        activation = _activation(core, connectors, public_url)
+        sends = Sends(core.database, activation, traces)
         try:
             yield Pipeline(
                 database=core.database,
@@ -144,17 +141,36 @@ async def pipeline(
                 identity=identity,
                 profiles=core.people.profiles,
                 people=core.people,
-                activation=_activation(core, connectors, public_url),
-                campaigns=Campaigns(functools.partial(telling.sealed, system)),
+                activation=activation,
+                sends=sends,
+                campaigns=Campaigns(functools.partial(telling.sealed, core.vault.system)),
                 traces=traces,
             )
         finally:
+            await sends.close()
             await connectors.close()
+
+
+def _connectors(
+    core: Core, client: httpx.AsyncClient, files: Path | None, *, private: bool
+) -> Connectors:
+    """What destinations are reached by; their secrets are sealed with the system's key."""
+    from activation.kinds.protocol import Reach
+    from activation.opening import Connectors
+    from cdp.subscriptions import Gone
+
+    system = core.vault.system
+    gone = Gone(core.database, core.keyring, core.partitions)
+    reach = Reach(client, private, gone, files)
+    return Connectors(
+        reach, lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode()
+    )
 
 
 def _activation(core: Core, connectors: Connectors, public_url: str) -> Activation:
     """What requests and makes deliveries."""
     from activation.composing import Composing
+    from activation.lanes.stage import Lanes
     from activation.pacing.stage import Pacing
     from activation.stage import Activation
     from cdp import composing
@@ -163,7 +179,7 @@ def _activation(core: Core, connectors: Connectors, public_url: str) -> Activati
     told = functools.partial(telling.opened, core.vault.system)
     links = composing.links(core.vault, public_url.rstrip("/"))
     made = Composing(composing.properties(core.keyring), links)
-    return Activation(connectors, told, Pacing(told, Lock.PACING), made)
+    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes(), made)
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:

@@ -1,14 +1,13 @@
-"""Blocks of HTML from templates: in a sandbox, and what a person brings is escaped."""
+"""Blocks of HTML, in the language of all templates: what a person brings is escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
+
+from activation.templates import language
 
 PERSON = frozenset({"person", "computed"})  # traits, and computed traits
 KNOWN = frozenset({*PERSON, "content"})  # and a content's own key, name, tags and metadata
@@ -20,31 +19,20 @@ class Unrenderable(Exception):
 
 def names(source: str) -> frozenset[str]:
     """The variables that a template takes; Unrenderable, naming the line, if it is none."""
-    from jinja2 import TemplateError, meta
-
     try:
-        return frozenset(meta.find_undeclared_variables(_environment().parse(source)))
+        return language.names(source, html=True)
     except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise Unrenderable(f"line {line}: {error.message}") from None
+        raise _told(error) from None
 
 
 def rendered(source: str, variables: Mapping[str, Any]) -> str:
-    """The HTML; what is not there is empty, or what `default(…)` says."""
+    """The HTML; Unrenderable, too, where a value is missing that has no default."""
     try:
-        return _compiled(source).render(variables)
-    except Exception as error:  # noqa: BLE001 - whatever a template does, the page goes on
-        raise Unrenderable(type(error).__name__) from None
+        return language.render(source, variables, html=True)
+    except TemplateError as error:
+        raise _told(error) from None
 
 
-@lru_cache(maxsize=1024)
-def _compiled(source: str) -> Template:
-    return _environment().from_string(source)
-
-
-@cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    from jinja2 import ChainableUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    return ImmutableSandboxedEnvironment(autoescape=True, undefined=ChainableUndefined)
+def _told(error: TemplateError) -> Unrenderable:
+    line = getattr(error, "lineno", None)
+    return Unrenderable(f"line {line}: {error.message}" if line else str(error.message))

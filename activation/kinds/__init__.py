@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from activation.kinds.apns import APNS
+from activation.kinds.fcm import FCM
 from activation.kinds.files import FILE, S3
 from activation.kinds.protocol import DestinationKind
 from activation.kinds.segment import SEGMENT
@@ -16,4 +18,6 @@ KINDS: dict[str, DestinationKind] = {
     "file": FILE,
     "s3": S3,
     "sql": SQL,
+    "fcm": FCM,
+    "apns": APNS,
 }

@@ -14,9 +14,9 @@ from marshmallow import ValidationError, fields, validate
 
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
-from activation.kinds.protocol import DestinationKind, Late, Message, Reach
-from activation.model import MESSAGE, Destination, Outcome
-from activation.push import model
+from activation.kinds.protocol import DestinationKind, Message, Reach
+from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, reaches
+from activation.model import Destination, Outcome
 from activation.push.sealing import LONGEST, authorization, new_key, private, sealed
 from activation.schema import DestinationForm, kind_field
 from cdp.events import Instant
@@ -24,8 +24,6 @@ from cdp.forms import WholeNumber, Written
 from cdp.times import SECOND
 
 KIND = "webpush"
-_GONE = frozenset({404, 410})  # RFC 8030 section 7.3: the subscription is no more
-_FOR_GOOD = frozenset({400, 401, 403, 413})  # what would be answered again
 _HOURS = 12 * 3600  # that a signature holds; a day at most
 _SERVICES = (
     "https://fcm.googleapis.com",
@@ -101,26 +99,14 @@ class WebPush:
         """The connections are everybody's."""
 
     async def _tell(self, message: Message, claim: Claim, now: Instant) -> Outcome:
-        if message.delivery.kind != MESSAGE:
-            return Outcome(True, None, "")  # nothing is kept where it would have to be deleted
         payload = _payload(message)
         if len(payload) > LONGEST:
             return Outcome(False, None, f"longer than {LONGEST} bytes", final=True)
-        outcomes: list[Outcome] = []
-        gone: list[str] = []
-        for name, each in model.of(message.view, KIND).items():
-            try:
-                outcome = await self._push(payload, each, message, claim, now)
-            except Late:
-                if not outcomes:
-                    raise
-                break
-            outcomes.append(outcome)
-            if outcome.status in _GONE:
-                gone.append(name)
-        if gone:
-            await self.reach.gone(message.view, gone, message.delivery.id)
-        return _came_of(outcomes)
+
+        async def push(subscription: Mapping[str, Any]) -> Outcome:
+            return await self._push(payload, subscription, message, claim, now)
+
+        return await everywhere(message, KIND, self.reach, push)
 
     async def _push(
         self,
@@ -151,25 +137,16 @@ class WebPush:
         }
         told = Post(str(url), body, headers, self.destination.timeout)
         outcome = await post(self.reach.client, told, claim, now)
-        return outcome._replace(final=outcome.status in _FOR_GOOD | _GONE)
+        return outcome._replace(final=outcome.status in FOR_GOOD | GONE)
 
 
 def _payload(message: Message) -> bytes:
     said = {
         name: message.content[name]
-        for name in ("title", "body", "url", "icon", "data")
+        for name in ("title", "body", "url", "icon")
         if message.content.get(name)
     }
     return msgspec.json.encode(said | {"tag": str(uuid.UUID(bytes=message.delivery.id))})
-
-
-def _came_of(outcomes: Sequence[Outcome]) -> Outcome:
-    """One that took it; else one worth trying again; else the last."""
-    if not outcomes:
-        return Outcome(False, None, "no subscription", final=True)
-    taken = [each for each in outcomes if each.delivered]
-    worth = [each for each in outcomes if not each.final]
-    return (taken or worth or list(outcomes))[-1]
 
 
 def _fits(origin: str, service: str) -> bool:
@@ -184,15 +161,11 @@ def _opened(destination: Destination, secrets: Mapping[str, str], reach: Reach) 
     return WebPush(reach, destination, private(secrets["private_key"]))
 
 
-def _reaches(view: Mapping[str, Any]) -> bool:
-    return bool(model.of(view, KIND))
-
-
 WEBPUSH = DestinationKind(
     WebPushDestination,
     _opened,
     made={"private_key": new_key},
     changes=False,
     messages=frozenset({"push"}),
-    reaches=_reaches,
+    reaches=reaches(KIND),
 )

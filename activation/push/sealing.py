@@ -81,9 +81,9 @@ def public(text: str) -> str:
     return unpadded(encoded(private(text).public_key()))
 
 
-def signed(claims: Mapping[str, Any], key: ec.EllipticCurvePrivateKey) -> str:
-    """A JSON Web Token, signed with ES256 (RFC 7518 section 3.4)."""
-    head = {"typ": "JWT", "alg": "ES256"}
+def signed(claims: Mapping[str, Any], key: ec.EllipticCurvePrivateKey, **more: str) -> str:
+    """A JSON Web Token, signed with ES256 (RFC 7518 section 3.4); `more` is for its head."""
+    head = {"typ": "JWT", "alg": "ES256", **more}
     parts = ".".join(
         unpadded(json.dumps(each, separators=(",", ":")).encode()) for each in (head, claims)
     )

@@ -191,8 +191,6 @@ def _check(node: nodes.Node) -> None:
 
 def bounded(values: Any) -> Iterator[Any]:
     """The values of a loop, of which there may be so many in all."""
-    if isinstance(values, Missing):
-        str(values)
     for each in values:
         turned = _turns.get(0) + 1
         if turned > MAX_TURNS:

@@ -32,10 +32,13 @@ class TemplateSchema(Form):
             keys=fields.String(validate=_FIELD),
             values=fields.String(validate=validate.Length(0, MAX_SOURCE)),
             validate=validate.Length(1, MAX_FIELDS),
+            metadata={"minProperties": 1, "maxProperties": MAX_FIELDS},
         ),
         required=True,
         validate=validate.Length(1, MAX_LANGUAGES),
         metadata={
+            "minProperties": 1,
+            "maxProperties": MAX_LANGUAGES,
             "description": "by language: an email's subject, html, text, preheader; a push "
             "message's title, body, url, icon; any fields of data",
             "example": {"en": {"subject": "Hello", "html": "<p>Hello</p>"}},

@@ -10,8 +10,10 @@ from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from activation.campaigns.schema import CampaignSchema
+from activation.content.feed import ImportSchema
 from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
+from activation.parked.schema import DeliveryReplaySchema
 from activation.push.schema import SubscribingSchema
 from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
@@ -30,11 +32,13 @@ from cdp.api.front import Front
 from cdp.api.guarded import Guarded
 from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
+from cdp.api.imports import Imports
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
 from cdp.api.notices import Notices
 from cdp.api.pacing import Pacing
+from cdp.api.parked import Parked
 from cdp.api.parts import Parts
 from cdp.api.personalize import Personalize
 from cdp.api.plans import TrackingPlans
@@ -74,6 +78,7 @@ FORMS: tuple[type[Form], ...] = (
     PurposeSchema,
     NoticeSchema,
     ReplaySchema,
+    DeliveryReplaySchema,
     RulingSchema,
     RulesSchema,
     MatchingSchema,
@@ -91,6 +96,7 @@ FORMS: tuple[type[Form], ...] = (
     CampaignCallSchema,
     RehearsalSchema,
     ContentSchema,
+    ImportSchema,
     SubscribingSchema,
 )
 
@@ -112,9 +118,11 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Parked,
     Pacing,
     Campaigns,
     Templates,
+    Imports,
     Contents,
     Quarantine,
     TrackingPlans,

@@ -31,6 +31,7 @@ class Parts:
     keys: Keys
     controller: Controller
     catalogue: Catalogue
+    private: bool  # whether private networks are fine for what is fetched
 
     def changing(self, request: Request) -> AbstractAsyncContextManager[Connection]:
         """A transaction for what changes something: its entry in the audit log goes with it."""

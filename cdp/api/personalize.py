@@ -49,8 +49,7 @@ class Personalize:
     @classmethod
     def of(cls, parts: Parts, visitors: Visitors) -> Personalize:
         """Made of what all routes have."""
-        reader = Reader(parts.database, parts.vault, parts.people)
-        parts.catalogue.also.append(reader.forget)
+        reader = Reader(parts.database, parts.people, parts.catalogue)
         return cls(parts, visitors, Deciding(parts.vault, reader, parts.catalogue))
 
     def router(self) -> APIRouter:

@@ -1,4 +1,4 @@
-"""POST /push/subscriptions: a browser that takes push messages, as its page hands it over."""
+"""POST /push/subscriptions: a browser or an app that takes push messages, as it says itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from activation import store
 from activation.kinds.webpush import KIND
 from activation.opening import secrets_of
 from activation.push import model
-from activation.push.schema import SubscribingSchema, kept
+from activation.push.schema import SubscribingSchema, address, kept
 from activation.push.sealing import public
 from cdp import subscriptions
 from cdp.api import pages, samples_web
@@ -47,8 +47,8 @@ class Pushing:
         """It is a fact of its person, stored like a necessary one: they asked for it themselves."""
         loaded, _ = load(SubscribingSchema(), await pages.read_body(request))
         await self._admitted(request, loaded["write_key"])
-        value = None if loaded["removed"] else kept(loaded["subscription"])
-        name = model.trait(KIND, loaded["subscription"]["endpoint"])
+        value = None if loaded["removed"] else kept(loaded)
+        name = model.trait(loaded["kind"], address(loaded))
         who = {each: loaded[each] for each in ("user_id", "anonymous_id") if loaded[each]}
         event = subscriptions.told(self.parts.vault, {name: value}, who)
         if identifiers.subject(event) is None:

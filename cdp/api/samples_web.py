@@ -38,6 +38,7 @@ CONTENT: dict[str, Any] = {
     "updated_at": AT,
 }
 CONTENTS: dict[str, Any] = {"content": [CONTENT]}
+IMPORTED: dict[str, Any] = {"imported": ["blog-1-6b86b273"], "removed": ["blog-2-d4735e3a"]}
 DECISION = "qM1nJ4yQ0y8x6cVjlKhzaGlwcGluZ6FhpGhlcm_D"
 BLOCKS: dict[str, Any] = {
     "blocks": Names(

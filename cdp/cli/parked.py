@@ -65,6 +65,7 @@ async def _retry() -> list[Outcome]:
         async with main.pipeline(core, files=settings.data_dir / main.FILES) as work:
             stages = main.stages(core, work, settings.chunk_events)
             outcomes = [each async for each in parking.retry(core.database, stages)]
+            await work.sends.idle()
         async with core.database.transaction() as connection:
             await acting.note(connection, core.vault, "cdp parked retry")
         await core.close()

@@ -28,6 +28,7 @@ class Catalogue:
         self._by_slot: dict[str, list[Content]] = {}
         self._by_key: dict[str, Content] = {}
         self.strangers: Mapping[str, bool] = {}
+        self._ground = Ground((), home, 0)
         self.also: list[Callable[[], None]] = []  # called when something has changed
 
     def slot(self, slot: str) -> list[Content]:
@@ -37,6 +38,11 @@ class Catalogue:
     def find(self, key: str) -> Content | None:
         """One content."""
         return self._by_key.get(key)
+
+    def ground(self, now: Instant) -> Ground:
+        """What standings are told by."""
+        self._ground.now = now
+        return self._ground
 
     async def renew(self, database: Database, now: Instant) -> None:
         """Learn what there is now."""
@@ -55,6 +61,7 @@ class Catalogue:
             for slot in content.slots:
                 by_slot.setdefault(slot, []).append(content)
         self._by_key, self._by_slot = by_key, by_slot
-        self.strangers = granted(Ground(purposes, self._home, now).by_law(frozenset()))
+        self._ground = Ground(purposes, self._home, now)
+        self.strangers = granted(self._ground.by_law(frozenset()))
         for told in self.also:
             told()

@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 from cdp import times
 from cdp.db import Connection, Database
-from cdp.events import Identifier, ProfileId
-from cdp.log.vault import Vault
+from cdp.events import Identifier, ProfileId, SubjectId
 from cdp.people import People
 from cdp.personalizing import store
+from cdp.personalizing.held import Catalogue
 from cdp.personalizing.store import Found
-from consent.standing import granted
+from consent.model import Decision
+from consent.standing import Told, granted, standing
 
 _SECONDS = 10.0  # what is remembered counts for
 _MOST = 50_000  # profiles
@@ -35,41 +36,58 @@ class Known(NamedTuple):
 class Reader:
     """Of this process. Nothing of what anybody is called is remembered."""
 
-    def __init__(self, database: Database, vault: Vault, people: People) -> None:
+    def __init__(self, database: Database, people: People, catalogue: Catalogue) -> None:
         self.database, self.people = database, people
-        self._vault = vault
-        self._known: OrderedDict[ProfileId, tuple[int, float, Known]] = OrderedDict()
+        self._catalogue = catalogue
+        self._known: OrderedDict[SubjectId, tuple[int, float, Known]] = OrderedDict()
+        catalogue.also.append(self._known.clear)
 
     async def find(self, who: Sequence[Identifier]) -> Known | None:
         """The first of these identifiers that is somebody's; None if all are new."""
-        ids = [self._vault.subject(*each) for each in who]
+        ids = [self.people.keyring.vault.subject(*each) for each in who]
+        kept = [self._known[each] for each in ids if each in self._known]
+        versions = {each[0] for each in kept if each[1] > time.monotonic()}
         async with self.database.autocommit() as connection:
-            found = await store.who(connection, ids)
-            first = next((found[each] for each in ids if each in found), None)
-            if first is None:
+            found = await store.who(connection, ids, versions)
+            node = next((each for each in ids if each in found), None)
+            if node is None:
                 return None
-            version, until, known = self._known.get(first.profile, (-1, 0.0, None))
-            if known is None or version != first.version or until < time.monotonic():
-                known = await self._read(connection, first)
-                self._keep(first, known)
-        return known
+            told, (version, _, known) = found[node], self._known.get(node, (-1, 0.0, None))
+            if told.nodes is None:
+                same = known is not None and known.profile == told.profile
+                if same and version == told.version:
+                    return known
+                # another's version, which happens to be the same
+                told = (await store.who(connection, [node], ())).get(node, told)
+            made = await self._made(connection, told)
+        self._known[node] = told.version, time.monotonic() + _SECONDS, made
+        self._known.move_to_end(node)
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
+        return made
 
     def seed(self, who: Sequence[Identifier]) -> bytes:
         """What stands for somebody who is not known yet."""
-        return self._vault.subject(*who[0])
+        return self.people.keyring.vault.subject(*who[0])
 
-    def forget(self) -> None:
-        """Read anew: purposes have changed, or segments."""
-        self._known.clear()
+    async def _made(self, connection: Connection, found: Found) -> Known:
+        nodes, now = found.nodes or [], times.now()
+        if found.likely:  # each of those who may be one must agree: see `consent.standing`
+            people = {found.profile: nodes}
+            stands = (await self.people.stands(connection, people, now))[found.profile]
+        else:
+            stands = standing(self._catalogue.ground(now), [_told(found)])
+        return Known(found.profile, frozenset(found.segments or ()), granted(stands))
 
-    async def _read(self, connection: Connection, found: Found) -> Known:
-        nodes, segments = await store.standing(connection, found.profile)
-        people = {found.profile: nodes}
-        stands = await self.people.stands(connection, people, times.now())
-        return Known(found.profile, frozenset(segments), granted(stands[found.profile]))
 
-    def _keep(self, found: Found, known: Known) -> None:
-        self._known[found.profile] = found.version, time.monotonic() + _SECONDS, known
-        self._known.move_to_end(found.profile)
-        if len(self._known) > _MOST:
-            self._known.popitem(last=False)
+def _told(found: Found) -> list[Told]:
+    decisions: dict[str, list[Decision]] = {}
+    for subject, signal, state, at, event, *rest in found.decisions or ():
+        made = Decision(signal, state, at, bytes.fromhex(event), *rest)
+        decisions.setdefault(subject, []).append(made)
+    seen: dict[str, list[str]] = {}
+    for subject, code in found.seen or ():
+        seen.setdefault(subject, []).append(code)
+    return [
+        Told(decisions.get(each.hex(), ()), seen.get(each.hex(), ())) for each in found.nodes or ()
+    ]

@@ -1,42 +1,56 @@
-"""What a decision asks of the database: whose an identifier is, as of when, in which segments."""
+"""The one question that a decision asks: whose an identifier is, as of when, and how they stand."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 from cdp.db import Connection, named
 from cdp.events import ProfileId, SubjectId
 
+# The rest is looked up only for a version that whoever asks has not seen.
 _WHO = named(
     """
-    select n.id, p.id, p.version from nodes n join profiles p on p.id = n.profile
+    select n.id, p.id, p.version, m.nodes, s.segments, s.decisions, s.seen, s.likely
+      from nodes n join profiles p on p.id = n.profile
+      left join lateral (
+            select array_agg(id) as nodes from nodes where profile = p.id
+           ) m on not p.version = any(cast(:versions as bigint[]))
+      left join lateral (
+            select (select array_agg(g.key) from memberships b join segments g on g.id = b.segment
+                     where b.profile = p.id) as segments,
+                   (select json_agg(json_build_array(encode(subject, 'hex'), signal, state, at,
+                                    encode(event, 'hex'), source, jurisdiction, notice))
+                      from decisions where subject = any(m.nodes)) as decisions,
+                   (select json_agg(json_build_array(encode(subject, 'hex'), code))
+                      from seen_in where subject = any(m.nodes)) as seen,
+                   exists (select from inferences where a = any(m.nodes))
+                   or exists (select from inferences where b = any(m.nodes)) as likely
+           ) s on m.nodes is not null
      where n.id = any(:ids)
-    """
-)
-_STANDING = named(
-    """
-    select (select array_agg(id) from nodes where profile = :profile),
-           (select array_agg(s.key) from memberships m join segments s on s.id = m.segment
-             where m.profile = :profile)
     """
 )
 
 
 class Found(NamedTuple):
-    """A profile, and its current version."""
+    """A profile and its current version; the rest is None where that is known already.
+
+    `decisions` and `seen` begin with the subject, in hexadecimal digits; `likely` tells whether
+    matching says anything of these subjects.
+    """
 
     profile: ProfileId
     version: int
+    nodes: list[SubjectId] | None
+    segments: list[str] | None
+    decisions: list[list[Any]] | None
+    seen: list[list[str]] | None
+    likely: bool | None
 
 
-async def who(connection: Connection, ids: Sequence[SubjectId]) -> dict[SubjectId, Found]:
-    """The profiles of these identifiers."""
-    rows = await connection.execute(_WHO, {"ids": list(ids)})
-    return {row[0]: Found(row[1], row[2]) for row in rows}
-
-
-async def standing(connection: Connection, profile: ProfileId) -> tuple[list[SubjectId], list[str]]:
-    """A profile's identifiers, and the keys of the segments that it is in."""
-    row = (await connection.execute(_STANDING, {"profile": profile})).one()
-    return row[0] or [], row[1] or []
+async def who(
+    connection: Connection, ids: Sequence[SubjectId], versions: Collection[int]
+) -> dict[SubjectId, Found]:
+    """The profiles of these identifiers; `versions` are those that need not be told again."""
+    rows = await connection.execute(_WHO, {"ids": list(ids), "versions": list(versions)})
+    return {row[0]: Found(*row[1:]) for row in rows}

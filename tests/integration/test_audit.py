@@ -99,12 +99,14 @@ CONTENT: dict[str, Any] = {
     },
     "PUT /api/v1/pacing": {"caps": [{"limit": 3, "window": "7d"}]},
     "PUT /api/v1/destinations/{key}": {"kind": "webhook", "url": "http://127.0.0.1:9/"},
+    "POST /api/v1/content/import": {"feed": {"items": []}, "prefix": "b", "slots": ["hero"]},
     "PUT /api/v1/content/{key}": {
         "name": "N",
         "slots": ["hero"],
         "variants": [{"key": "a", "html": {"en": "x"}}],
     },
     "POST /api/v1/quarantine/replay": {},
+    "POST /api/v1/deliveries/replay": {},
     "PUT /api/v1/tracking-plans/{source}": {"owner": "o", "events": {}},
     "POST /api/v1/privacy/requests": {"kind": "erase", "identifier": "user_id:ada"},
 }

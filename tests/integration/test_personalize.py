@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from cdp import times
+from cdp.events import Identifier
+from cdp.personalizing.held import Catalogue
+from cdp.personalizing.reading import Reader
 from tests.conftest import Api
+from tests.support.instances import api_on
 from tests.support.privacy import done
+from tests.support.receiver import receiving
 
 PURPOSE = "personalization"
 GREETING = "<p>Hello {{ person.name|default('you') }}</p>"
@@ -158,3 +165,89 @@ async def test_a_content_that_is_deleted_is_seen_no_more(shop: Api) -> None:
 async def test_nothing_of_a_person_who_was_erased_is_left_to_go_by(shop: Api) -> None:
     await done(shop, "erase", "user_id:ada")
     assert (await hero(shop, "user_id=ada"))["content"] == "welcome"
+
+
+async def test_how_people_stand_is_what_their_profile_says(api: Api) -> None:
+    said = {
+        "calm": {},
+        "yes": {"consent": {"categoryPreferences": {PURPOSE: True, "marketing_email": True}}},
+        "no": {"consent": {"categoryPreferences": {PURPOSE: False, "analytics": True}}},
+        "elsewhere": {"consent": {"categoryPreferences": {"analytics": True}}},
+    }
+    for user, context in said.items():
+        page = {"userId": user, "anonymousId": f"of-{user}", "context": context}
+        gpc = {"sec-gpc": "1"} if user == "elsewhere" else {}
+        await api.send("/v1/page", page, **gpc)
+    late = {"purpose": "marketing_push", "state": "granted", "jurisdiction": "DE"}
+    await api.put("/consent/user_id:elsewhere", late)
+    await api.settle()
+    reader = Reader(api.instance.core.database, api.instance.core.people, await catalogue(api))
+    for user in said:
+        shown = await api.get(f"/profiles/user_id:{user}")
+        states = {p: s == "granted" for p, s in shown["consent"].items()}  # type: ignore[attr-defined]
+        for who in (Identifier("user_id", user), Identifier("anonymous_id", f"of-{user}")):
+            for _ in range(2):  # read, then remembered
+                known = await reader.find([who])
+                assert known is not None
+                assert (known.allows, known.segments) == (states, frozenset())
+
+
+async def catalogue(api: Api) -> Catalogue:
+    made = Catalogue(api.instance.core.people.home)
+    await made.renew(api.instance.core.database, times.now())
+    return made
+
+
+ITEM = {"id": "https://cms.example/1", "title": "New", "content_html": "<p>{{ 7 * 7 }} {# x #}</p>"}
+FEED = {"version": "https://jsonfeed.org/version/1.1", "title": "Blog", "items": [ITEM]}
+
+
+async def take_in(api: Api, **said: Any) -> httpx.Response:
+    body = {"prefix": "blog", "slots": ["hero"]} | said
+    return await api.call("POST", "/content/import", json=body)
+
+
+async def test_a_feed_becomes_content_whose_html_is_no_template(api: Api) -> None:
+    told = (await take_in(api, feed=FEED)).json()
+    assert (len(told["imported"]), told["removed"]) == (1, [])
+    block = await hero(api, "")
+    assert (block["content"], block["html"]) == (told["imported"][0], ITEM["content_html"])
+    text = {"id": "2", "content_text": "1 < 2", "tags": ["t"], "url": "https://cms.example/2"}
+    again = (await take_in(api, feed={"items": [text]})).json()
+    assert again["removed"] == told["imported"]
+    block = await hero(api, "")
+    assert (block["html"], block["tags"]) == ("1 &lt; 2", ["t"])
+    assert block["metadata"] == {"url": "https://cms.example/2"}
+    kept = (await take_in(api, feed={"items": []}, replace=False)).json()
+    assert kept == {"imported": [], "removed": []}
+
+
+async def test_a_feed_is_read_from_where_it_is(api: Api) -> None:
+    async with receiving() as cms:
+        refused = await take_in(api, url=cms.url)  # it answers with nothing
+        assert (refused.status_code, refused.json()["field"]) == (400, "url")
+    for url in ("http://127.0.0.1:9/feed", "http://169.254.169.254/feed", "ftp://x/feed"):
+        answer = await take_in(api, url=url)
+        assert (answer.status_code, answer.json()["field"]) == (400, "url")
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({}, "feed"),
+        ({"feed": FEED, "url": "https://cms.example/"}, "feed"),
+        ({"feed": {"items": [{"title": "x"}]}}, "feed.items[0].id"),
+        ({"feed": {"items": [ITEM | {"date_published": "soon"}]}}, "feed.items[0]"),
+    ],
+)
+async def test_a_feed_that_is_none_is_refused(api: Api, said: dict[str, Any], field: str) -> None:
+    answer = await take_in(api, **said)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+async def test_another_process_hears_of_content_at_once(api: Api) -> None:
+    async with api_on(api.instance) as other:
+        await define(api, "welcome")
+        async with asyncio.timeout(10):
+            while (await hero(other, ""))["content"] != "welcome":
+                await asyncio.sleep(0.02)

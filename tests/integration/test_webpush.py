@@ -76,7 +76,9 @@ async def write(api: Api, number: int = 1, user: str = "ada", **content: Any) ->
     delivery = Delivery(
         made, "browsers", profile, "campaign", MESSAGE, times.now(), "marketing_push"
     )
-    letter = Letter(delivery, content or SAID)
+    template = {"name": "P", "channel": "push", "texts": {"en": content or SAID}}
+    await api.put("/templates/push", template)
+    letter = Letter(delivery, {"template": "push"})
 
     def sealed(about: bytes, says: Any) -> bytes:
         return core.vault.system.seal(msgspec.json.encode(says), about)
@@ -193,7 +195,7 @@ async def test_only_the_operators_push_services_are_asked(
 
 
 async def test_what_is_too_long_is_said_so(api: Api, service: Receiver, ada: Browser) -> None:
-    await write(api, title="x" * 4000)
+    await write(api, title="t", body="x" * 4000)
     (entry,) = await ledger(api)
     assert (entry["state"], entry["reason"]) == ("parked", f"longer than {sealing.LONGEST} bytes")
 
