@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdp import entrance
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from cdp.stream.broker import Topics
     from cdp.stream.kafka.relay import Relay
     from cdp.stream.stage import Stage
+
+FILES = "files"  # below the data directory: what destinations of that kind have written
 
 
 def application(settings: Settings, core: Core, traces: Traces | None = None) -> FastAPI:
@@ -106,8 +109,12 @@ async def pipeline(
     *,
     private_webhooks: bool = True,
     public_url: str = "",
+    files: Path | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """The three agents' work; `public_url` is where people reach us, for links in messages."""
+    """The three agents' work; `public_url` is where people reach us, for links in messages.
+
+    Below `files` are those that destinations have written.
+    """
     import httpx
 
     from activation.campaigns.stage import Campaigns
@@ -123,7 +130,7 @@ async def pipeline(
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        connectors = _connectors(core, client, private=private_webhooks)
+        connectors = _connectors(core, client, files, private=private_webhooks)
         activation = _activation(core, connectors, public_url)
         sends = Sends(core.database, activation, traces)
         try:
@@ -144,7 +151,9 @@ async def pipeline(
             await connectors.close()
 
 
-def _connectors(core: Core, client: httpx.AsyncClient, *, private: bool) -> Connectors:
+def _connectors(
+    core: Core, client: httpx.AsyncClient, files: Path | None, *, private: bool
+) -> Connectors:
     """What destinations are reached by; their secrets are sealed with the system's key."""
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
@@ -152,7 +161,7 @@ def _connectors(core: Core, client: httpx.AsyncClient, *, private: bool) -> Conn
 
     system = core.vault.system
     gone = Gone(core.database, core.keyring, core.partitions)
-    reach = Reach(client, private, gone)
+    reach = Reach(client, private, gone, files)
     return Connectors(
         reach, lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode()
     )

@@ -97,6 +97,7 @@ class Destinations:
             if before is not None and before.destination.kind == destination.kind:
                 kept = secrets_of(opened_secret(self.parts, before))
             known = {**kept, **given}
+            _complete(destination.kind, known)
             made = {
                 name: make()
                 for name, make in KINDS[destination.kind].made.items()
@@ -129,6 +130,11 @@ class Destinations:
     async def list_deliveries(self, request: Request) -> Response:
         """The ledger."""
         return pages.json(await _deliveries(self.parts, request))
+
+
+def _complete(kind: str, known: Mapping[str, str]) -> None:
+    for name in sorted(KINDS[kind].needed - known.keys()):
+        raise Invalid(f"{name}: Must be given at first; it is kept from then on.", field=name)
 
 
 def opened_secret(parts: Parts, stored: Stored) -> str:

@@ -126,10 +126,23 @@ DESTINATION: dict[str, Any] = {
 }
 # What kinds have of their own, beside that.
 DESTINATION |= {
+    "batch": Perhaps(20),
     "subject": Perhaps("mailto:ops@example.com"),
     "ttl": Perhaps(86_400),
     "urgency": Perhaps("normal"),
     "services": Perhaps(["https://fcm.googleapis.com"]),
+    "traits": Perhaps(Names({"email": "email"})),
+    "format": Perhaps("ndjson"),
+    "folder": Perhaps("audiences/crm"),
+    "bucket": Perhaps("audiences"),
+    "region": Perhaps("eu-central-1"),
+    "access_key_id": Perhaps("AKIAIOSFODNN7EXAMPLE"),
+    "host": Perhaps("db.example.com"),
+    "port": Perhaps(5432),
+    "database": Perhaps("warehouse"),
+    "user": Perhaps("cdp"),
+    "tls": Perhaps("require"),
+    "table": Perhaps("cdp_audiences"),
     "topic": Perhaps("com.example.shop"),
     "team_id": Perhaps("A1B2C3D4E5"),
     "key_id": Perhaps("F6G7H8I9J0"),
