@@ -115,6 +115,7 @@ async def pipeline(
     from activation.reaching import Transport
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
+    from cdp.responses import Tracking
     from cdp.subscriptions import Gone
     from identity.rulebook import RuleBook
     from identity.stage import Identity
@@ -126,7 +127,12 @@ async def pipeline(
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
         connectors = Connectors(
-            Reach(client, private_webhooks, Gone(core.database, core.keyring, core.partitions)),
+            Reach(
+                client,
+                private_webhooks,
+                Gone(core.database, core.keyring, core.partitions),
+                Tracking(core.vault, public_url.rstrip("/")),
+            ),
             lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode(),
         )
         try:

@@ -39,12 +39,17 @@ async def _kept(view: Mapping[str, Any], names: Sequence[str], delivery: bytes, 
     """Where nothing keeps any."""
 
 
+def _as_it_is(view: Mapping[str, Any], delivery: Delivery, html: str, /) -> str:
+    return html
+
+
 class Reach(NamedTuple):
     """The way out of this process, and the way back for what is found out there."""
 
     client: httpx.AsyncClient  # goes only where destinations may be
     private: bool  # whether private networks are fine, for connections of another kind
     gone: Ending = _kept
+    tracked: Callable[[Mapping[str, Any], Delivery, str], str] = _as_it_is  # an e-mail's HTML
 
 
 class Connector(Protocol):
