@@ -24,6 +24,7 @@ from bench.gates import gates
 from bench.hanging import hanging
 from bench.identity import identity
 from bench.linkage import linkage
+from bench.mailing import mail
 from bench.matching import matching
 from bench.measure import Figure
 from bench.personalizing import personalizing
@@ -92,6 +93,7 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "membership": membership,
         "previewing": previewing,
         "personalizing": personalizing,
+        "mail": mail,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():

@@ -130,7 +130,7 @@ async def pipeline(
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        connectors = _connectors(core, client, files, private=private_webhooks)
+        connectors = _connectors(core, client, (files, public_url), private=private_webhooks)
         activation = _activation(core, connectors, public_url)
         sends = Sends(core.database, activation, traces)
         try:
@@ -152,16 +152,25 @@ async def pipeline(
 
 
 def _connectors(
-    core: Core, client: httpx.AsyncClient, files: Path | None, *, private: bool
+    core: Core, client: httpx.AsyncClient, ours: tuple[Path | None, str], *, private: bool
 ) -> Connectors:
-    """What destinations are reached by; their secrets are sealed with the system's key."""
+    """What destinations are reached by; their secrets are sealed with the system's key.
+
+    `ours` is where files are written, and where people reach us.
+    """
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
+    from cdp.responses import Tracking
     from cdp.subscriptions import Gone
 
-    system = core.vault.system
-    gone = Gone(core.database, core.keyring, core.partitions)
-    reach = Reach(client, private, gone, files)
+    system, (files, public_url) = core.vault.system, ours
+    reach = Reach(
+        client,
+        private,
+        Gone(core.database, core.keyring, core.partitions),
+        files,
+        Tracking(core.vault, public_url.rstrip("/")),
+    )
     return Connectors(
         reach, lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode()
     )

@@ -112,10 +112,13 @@ class Email:
 
     most = 1
 
-    def __init__(self, destination: Destination, pool: Pool, signer: Signer | None) -> None:
+    def __init__(
+        self, destination: Destination, pool: Pool, signer: Signer | None, reach: Reach
+    ) -> None:
         self._destination = destination
         self._pool = pool
         self._signer = signer
+        self._tracked = reach.tracked
 
     async def send(
         self, messages: Sequence[Message], claim: Claim, now: Instant
@@ -142,7 +145,10 @@ class Email:
         sender, name = said["from_address"], said["from_name"]
         envelope = Envelope(sender, name, said["reply_to"], to, message.delivery.id, seconds, leave)
         try:
-            raw = written(envelope, message.content)
+            html = self._tracked(
+                message.view, message.delivery, str(message.content.get("html") or "")
+            )
+            raw = written(envelope, {**message.content, "html": html})
         except Unwritable as error:
             return Outcome(False, None, str(error), final=True)
         if self._signer is not None:
@@ -203,7 +209,7 @@ def _opened(destination: Destination, secrets: Mapping[str, str], reach: Reach) 
     signer = None
     if key := secrets.get("dkim_key"):
         signer = Signer(said["dkim_domain"] or domain, said["dkim_selector"], dkim.private(key))
-    return Email(destination, Pool(server, said["connections"]), signer)
+    return Email(destination, Pool(server, said["connections"]), signer, reach)
 
 
 def _reaches(view: Mapping[str, Any]) -> bool:

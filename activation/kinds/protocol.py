@@ -40,6 +40,10 @@ async def _kept(view: Mapping[str, Any], names: Sequence[str], delivery: bytes, 
     """Where nothing keeps any."""
 
 
+def _as_it_is(view: Mapping[str, Any], delivery: Delivery, html: str, /) -> str:
+    return html
+
+
 class Reach(NamedTuple):
     """The way out of this process, and the way back for what is found out there."""
 
@@ -47,6 +51,7 @@ class Reach(NamedTuple):
     private: bool  # whether private networks are fine, for connections of another kind
     gone: Ending = _kept
     files: Path | None = None  # below which files may be written; None: nowhere
+    tracked: Callable[[Mapping[str, Any], Delivery, str], str] = _as_it_is  # an e-mail's HTML
 
 
 class Connector(Protocol):

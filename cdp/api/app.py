@@ -53,6 +53,7 @@ from cdp.api.quarantine import Quarantine, ReplaySchema
 from cdp.api.questions import Questions
 from cdp.api.receipts import Receipts, ReceiptSchema
 from cdp.api.refusing import Refusing
+from cdp.api.responding import Responding
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.api.sizes import Sizes
@@ -163,6 +164,7 @@ def create(
     personalize = Personalize.of(parts, collecting.visitors)
     app.include_router(personalize.router())
     app.include_router(Pushing(parts, collecting.visitors).router())
+    app.include_router(Responding(parts, collecting.visitors).router())
     app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)
