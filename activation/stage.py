@@ -168,7 +168,7 @@ class Activation:
     ) -> list[Allowed]:
         """With what messages say; of those that cannot be made `marks` gets why."""
         asked = [
-            Asked(each.delivery, each.says, each.view)
+            Asked(each.delivery._replace(purpose=each.cite["purpose"]), each.says, each.view)
             for each in allowed
             if each.delivery.kind == MESSAGE
         ]

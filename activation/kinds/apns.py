@@ -153,5 +153,6 @@ APNS = DestinationKind(
     made={},
     changes=False,
     messages=frozenset({"push"}),
+    channel="push",
     reaches=reaches(KIND),
 )

@@ -222,5 +222,6 @@ EMAIL = DestinationKind(
     made={},
     changes=False,
     messages=frozenset({"email"}),
+    channel="email",
     reaches=_reaches,
 )

@@ -193,5 +193,6 @@ FCM = DestinationKind(
     made={},
     changes=False,
     messages=frozenset({"push"}),
+    channel="push",
     reaches=reaches(KIND),
 )

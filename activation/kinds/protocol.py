@@ -92,6 +92,7 @@ class DestinationKind:
     needed: frozenset[str] = frozenset()  # secrets that have to be given at first
     changes: bool = True  # whether it is told who entered and left segments
     messages: frozenset[str] = frozenset()  # the channels of templates whose messages it carries
+    channel: str = ""  # what it sends by, unless the destination says otherwise
     reaches: Callable[[Mapping[str, Any]], bool] = _anybody  # whether it can, by a person's view
 
     @property

@@ -167,5 +167,6 @@ WEBPUSH = DestinationKind(
     made={"private_key": new_key},
     changes=False,
     messages=frozenset({"push"}),
+    channel="push",
     reaches=reaches(KIND),
 )

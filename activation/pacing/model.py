@@ -29,7 +29,8 @@ class Cap:
 
     def counts(self, channel: str, purpose: str) -> bool:
         """Whether such a message takes room under it."""
-        return self.channel in {"", channel} and self.purpose in {"", purpose}
+        whole = purpose.partition(".")[0]  # of one that people allow by channel
+        return self.channel in {"", channel} and self.purpose in {"", purpose, whole}
 
     def words(self) -> str:
         """Like `3 by email in 7 days`."""

@@ -191,6 +191,7 @@ def written(key: str, body: bytes) -> tuple[Destination, dict[str, str]]:
     given = {name: loaded.pop(name) for name in KINDS[kind].secrets if name in loaded}
     common = {name: loaded.pop(name) for name in COMMON if name in loaded}
     common["segments"] = tuple(common["segments"])
+    common["channel"] = common["channel"] or KINDS[kind].channel
     return Destination(key=key, settings=loaded, **common), given
 
 

@@ -153,6 +153,13 @@ def test_a_cap_drops_or_waits_for_room() -> None:
     assert dropped == Drop(f"{told}; 3 days is the longest that it may wait")
 
 
+def test_a_cap_of_a_purpose_counts_what_is_allowed_by_channel_too() -> None:
+    cap = Cap(1, DAY, purpose="news")
+    assert cap.counts("email", "news.email")
+    assert not cap.counts("email", "newsletter")
+    assert not Cap(1, DAY, purpose="news.push").counts("email", "news.email")
+
+
 def test_the_last_room_is_for_the_highest_priority() -> None:
     policy = Policy(caps=(Cap(1, DAY),))
     low, high = message(NOW, id=b"1"), message(NOW + 1, id=b"2", priority=5)
