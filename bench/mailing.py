@@ -18,7 +18,7 @@ from activation.model import MESSAGE, Delivery, Destination
 from activation.templates.model import Template, message
 from bench.measure import Figure
 from cdp import times
-from tests.support.smtp import mailing
+from tests.support.smtp import mailing_apart
 
 EMAILS = 3000
 AT_ONCE = 32
@@ -47,8 +47,8 @@ async def _taken() -> float:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    with mailing() as box:
-        said = {"kind": "email", "host": "127.0.0.1", "port": box.port, "security": "none"}
+    with mailing_apart() as port:
+        said = {"kind": "email", "host": "127.0.0.1", "port": port, "security": "none"}
         said |= {"from_address": "news@shop.example", "dkim_selector": "a", "connections": 4}
         settings: dict[str, Any] = EMAIL.form().load(said)
         timeout = settings["timeout"]
@@ -64,7 +64,6 @@ async def _taken() -> float:
                 assert all(each[0].delivered for each in await asyncio.gather(*sent))
             taken = time.perf_counter() - began
             await connector.close()
-        assert len(box.raw) >= EMAILS
     return taken
 
 

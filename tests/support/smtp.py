@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -62,3 +64,21 @@ def mailing() -> Iterator[Mailbox]:
         yield box
     finally:
         controller.stop()
+
+
+@contextmanager
+def mailing_apart() -> Iterator[int]:
+    """A server in a process of its own, on this port: what it takes is none of the sender's."""
+    command = [sys.executable, "-m", "tests.support.smtp"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.communicate()  # it ends with its input
+
+
+if __name__ == "__main__":
+    with mailing() as mailbox:
+        print(mailbox.port, flush=True)
+        sys.stdin.read()
