@@ -37,6 +37,7 @@ class Destination:
     timeout: float = 10.0
     enabled: bool = True
     consent_events: bool = False  # hears of it when a yes has ended
+    concurrency: int = 64  # tries at a time, of each worker
     corrections: bool = True  # hears of who is in or out because an event was corrected
 
 
@@ -175,6 +176,13 @@ def after(
         return "parked", None
     wait = min(wait_seconds(delivery.attempts, outcome.retry_after, chance), LONGEST_WAIT)
     return "retrying", now + round(wait * SECOND)
+
+
+def nobody(delivery: Delivery) -> Mapping[str, Any] | None:
+    """Who is nobody any more, for all there was of them was in error, is still taken off lists."""
+    if delivery.kind != "left":
+        return None
+    return {"profile_id": str(uuid.UUID(bytes=delivery.profile))}
 
 
 def body(delivery: Delivery, view: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:

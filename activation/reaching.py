@@ -37,10 +37,7 @@ class Checked(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """One that answers; ForbiddenAddress if any that the name has may not be reached."""
-        addresses = await _looked_up(host, port)
-        for address in addresses:
-            if is_forbidden(address, private=self._private):
-                raise ForbiddenAddress(f"{host} is at an address that webhooks may not reach")
+        addresses = await allowed(host, port, private=self._private)
         failed: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
             try:
@@ -54,6 +51,15 @@ class Checked(httpcore.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Between tries."""
         await self._inner.sleep(seconds)
+
+
+async def allowed(host: str, port: int, *, private: bool) -> list[str]:
+    """Addresses of a host; ForbiddenAddress if any of them may not be reached."""
+    addresses = await _looked_up(host, port)
+    for address in addresses:
+        if is_forbidden(address, private=private):
+            raise ForbiddenAddress(f"{host} is at an address that webhooks may not reach")
+    return addresses
 
 
 async def _looked_up(host: str, port: int) -> list[str]:
@@ -73,7 +79,7 @@ class Transport(httpx.AsyncHTTPTransport):
         super().__init__(trusted, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=trusted,
-            max_connections=100,
+            max_connections=None,  # each destination has its limit: none waits for another
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
             network_backend=Checked(private=private),

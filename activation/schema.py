@@ -67,6 +67,11 @@ class DestinationForm(Form):
         validate=validate.Range(0.1, 30.0),
         metadata={"description": "seconds"},
     )
+    concurrency = WholeNumber(
+        load_default=64,
+        validate=validate.Range(1, 64),
+        metadata={"description": "tries at a time, of each worker"},
+    )
     enabled = Flag(load_default=True)
     corrections = Flag(
         load_default=True,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from activation import store
+from activation import claims, store
 from activation.claims import Claim
 from activation.composing import Asked, Composing, Unsaid
 from activation.kinds.protocol import Connector, Message
+from activation.lanes.stage import Lanes
 from activation.model import (
     ERASED,
     MESSAGE,
@@ -22,6 +22,7 @@ from activation.model import (
     Entry,
     after,
     announced,
+    nobody,
     plan,
 )
 from activation.opening import Connectors
@@ -92,6 +93,7 @@ class Activation:
     connectors: Connectors
     told: Callable[[bytes, bytes], Mapping[str, Any]]
     pacing: Pacing
+    lanes: Lanes
     composing: Composing
 
     async def request(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
@@ -133,7 +135,7 @@ class Activation:
             target, permit = stored.get(delivery.destination), permits[delivery.id]
             says = said.get(delivery.id, {})
             view = says if delivery.kind == ERASED else whom.views.get(delivery.profile)
-            view = view or _left(delivery)
+            view = view or nobody(delivery)
             if not permit.granted:
                 marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
             elif target is None or not target.destination.enabled:
@@ -142,13 +144,24 @@ class Activation:
                 marks.append(Mark(delivery.id, "parked", "no such profile any more"))
             else:
                 allowed.append(Allowed(delivery, target, view, says, permit.cite))
-        composed = await self._composed(connection, allowed, marks)
+        clear = await self._cleared(connection, allowed, claim, marks)
+        composed = await self._composed(connection, clear, marks)
         going = await self._paced(connection, composed, whom, claim.at, marks)
         for each in going:
             lease = claim.lease(each.target.destination.timeout)
             marks.append(Mark(each.delivery.id, "sending", "", lease, None, 1, each.cite))
         await self.note(connection, marks)
         return [each.ready(self.connectors, claim) for each in going]
+
+    async def _cleared(
+        self, connection: Connection, allowed: Sequence[Allowed], claim: Claim, marks: list[Mark]
+    ) -> list[Allowed]:
+        """Those whose destination has room; of the others `marks` gets until when they wait."""
+        due = [(each.delivery, each.target.destination) for each in allowed]
+        put_off = await self.lanes.decide(connection, due, claim)
+        marks += put_off
+        later = {mark.id for mark in put_off}
+        return [each for each in allowed if each.delivery.id not in later]
 
     async def _composed(
         self, connection: Connection, allowed: Sequence[Allowed], marks: list[Mark]
@@ -203,15 +216,29 @@ class Activation:
         if ended:
             await pacing_store.give_back(connection, ended)
 
+    def is_slow(self, ready: Ready) -> bool:
+        """Whether its destination takes longer than anybody else should wait."""
+        return self.lanes.of(ready.destination).slow(claims.clock())
+
     async def send(self, batch: Sequence[Ready], now: Instant) -> list[Mark]:
         """Send what is for one destination; returns what the ledger is to note.
 
         Late if the claim on it is over: then nothing was sent, and it is somebody else's.
         """
-        first = batch[0]
-        outcomes = await first.connector.send([each.message for each in batch], first.claim, now)
+        first, begun = batch[0], claims.clock()
+        lane = self.lanes.of(first.destination)
+        for each in batch:
+            lane.begin(each.delivery.id, begun)
+        messages = [each.message for each in batch]
+        try:
+            outcomes = await first.connector.send(messages, first.claim, now)
+        except BaseException:
+            for each in batch:
+                lane.begun.pop(each.delivery.id, None)
+            raise
         marks = []
         for each, outcome in zip(batch, outcomes, strict=True):
+            self.lanes.ended(each.delivery, outcome, first.destination)
             chance = random.random()  # noqa: S311 - jitter
             state, due = after(each.delivery, outcome, first.destination, now, chance)
             tried = each.delivery.attempts
@@ -219,22 +246,3 @@ class Activation:
                 Mark(each.delivery.id, state, outcome.reason, due, outcome.status, attempt=tried)
             )
         return marks
-
-
-def batches(ready: Sequence[Ready]) -> list[list[Ready]]:
-    """What can be sent at once, in the order in which it came."""
-    by: dict[str, list[Ready]] = {}
-    for each in ready:
-        by.setdefault(each.destination.key, []).append(each)
-    return [
-        mine[first : first + mine[0].connector.most]
-        for mine in by.values()
-        for first in range(0, len(mine), mine[0].connector.most)
-    ]
-
-
-def _left(delivery: Delivery) -> Mapping[str, Any] | None:
-    """Who is nobody any more, for all there was of them was in error, is still taken off lists."""
-    if delivery.kind != "left":
-        return None
-    return {"profile_id": str(uuid.UUID(bytes=delivery.profile))}

@@ -29,6 +29,7 @@ _CLAIM = named(
     f"select {_COLUMNS} from deliveries where id = any(:ids)"  # noqa: S608 - our own constant
     " and state in ('requested', 'delayed', 'retrying', 'sending') order by id for update"
 )
+_LOOKUP = named(f"select {_COLUMNS} from deliveries where id = :id")  # noqa: S608
 _MARK = named(
     """
     update deliveries x
@@ -36,6 +37,7 @@ _MARK = named(
            attempts = x.attempts + u.tried, consent = coalesce(cast(u.consent as jsonb), x.consent),
            body = case when u.state not in ('sent', 'refused', 'parked')
                        or u.state = 'parked' and x.kind = 'message' then x.body end,
+           certain = x.certain and (u.state <> 'sending' or x.state <> 'sending'),
            updated_at = now()
       from unnest(cast(:ids as bytea[]), cast(:states as text[]), cast(:reasons as text[]),
                   cast(:dues as bigint[]), cast(:statuses as int[]), cast(:tried as int[]),
@@ -54,7 +56,8 @@ _DUE = named(
 )
 _LIST = named(
     f"""
-    select {_COLUMNS}, consent, reason, status, due, created_at, updated_at from deliveries
+    select {_COLUMNS}, consent, reason, status, due, created_at, updated_at, certain
+      from deliveries
      where (cast(:profiles as bytea[]) is null or profile = any(cast(:profiles as bytea[])))
        and (cast(:destination as text) is null or destination = :destination)
        and (cast(:state as text) is null or state = :state)
@@ -82,7 +85,8 @@ _DROP_DESTINATION = named("delete from destinations where key = :key returning k
 
 
 COMMON = tuple(name for name in Destination.__slots__ if name not in {"key", "settings"})
-_NEW = {"channel": "", "consent_events": False, "corrections": True}  # older processes do not know
+# what older processes do not know
+_NEW = {"channel": "", "consent_events": False, "corrections": True, "concurrency": 64}
 
 
 class Mark(NamedTuple):
@@ -111,6 +115,7 @@ class Listed(NamedTuple):
     due: Instant | None
     created_at: datetime
     updated_at: datetime
+    certain: bool  # False: a try before this one may have arrived, and nobody noted it
 
 
 class Stored(NamedTuple):
@@ -132,6 +137,12 @@ async def add(connection: Connection, deliveries: Sequence[Delivery]) -> None:
 async def claim(connection: Connection, ids: Collection[bytes]) -> list[Delivery]:
     """Lock those of these deliveries that are still to be made."""
     return [Delivery(*row) for row in await connection.execute(_CLAIM, {"ids": list(ids)})]
+
+
+async def lookup(connection: Connection, delivery: bytes) -> Delivery | None:
+    """One delivery, whatever its state."""
+    row = (await connection.execute(_LOOKUP, {"id": delivery})).first()
+    return Delivery(*row) if row is not None else None
 
 
 async def mark(connection: Connection, marks: Iterable[Mark]) -> None:

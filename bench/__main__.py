@@ -21,8 +21,10 @@ from bench.backing import backup
 from bench.carriers import carriers
 from bench.erasing import erasing
 from bench.gates import gates
+from bench.hanging import hanging
 from bench.identity import identity
 from bench.linkage import linkage
+from bench.mailing import mail
 from bench.matching import matching
 from bench.measure import Figure
 from bench.personalizing import personalizing
@@ -91,6 +93,7 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "membership": membership,
         "previewing": previewing,
         "personalizing": personalizing,
+        "mail": mail,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
     for name, measure in alone.items():
@@ -111,6 +114,7 @@ def on_platform(names: list[str]) -> list[Figure]:
             "single": lambda: figures.single(platform),
             "sustained": lambda: figures.sustained(platform),
             "latency": lambda: figures.latency(platform),
+            "hanging": lambda: hanging(platform),
             "replay": lambda: replay(Path(home) / "data"),
         }
         for name, step in steps.items():

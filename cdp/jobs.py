@@ -12,6 +12,7 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import activation.campaigns.store as campaigns
+import activation.lanes.store as circuits
 import activation.store as delivery_store
 import identity.store as identity_store
 import profiles.store as profile_store
@@ -35,6 +36,7 @@ from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
 
 _SLICE = 2000
+_RELEASED = 200  # at a tick, for each destination that answers again
 _TICK = 0.25  # seconds; exits by time happen within it
 _MATCH_SECONDS = 1
 _CHAIN_SECONDS = 1
@@ -84,6 +86,12 @@ class Jobs:
                 await log_store.emit(connection, messages, self.partitions)
             if len(due) < _SLICE:
                 return
+
+    async def release_held(self) -> None:
+        """Let go what was held for destinations that answer again."""
+        async with self.database.transaction() as connection:
+            for destination in await circuits.closing(connection):
+                await circuits.release(connection, destination, times.now(), _RELEASED)
 
     async def wake_journeys(self) -> None:
         """Touch the profiles whose journeys through campaigns go on."""
@@ -193,6 +201,7 @@ class Jobs:
 
         every(_TICK, self.fire_timers)
         every(_TICK, self.retry_deliveries)
+        every(_TICK, self.release_held)
         every(_TICK, self.wake_journeys)
         every(_TICK, self.build)
         every(_TICK, self.carry_rules)

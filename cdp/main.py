@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdp import entrance
@@ -23,6 +24,7 @@ from cdp.settings import Settings
 from cdp.telemetry import Traces
 
 if TYPE_CHECKING:
+    import httpx
     from fastapi import FastAPI
 
     from activation.opening import Connectors
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from cdp.stream.broker import Topics
     from cdp.stream.kafka.relay import Relay
     from cdp.stream.stage import Stage
+
+FILES = "files"  # below the data directory: what destinations of that kind have written
 
 
 def application(settings: Settings, core: Core, traces: Traces | None = None) -> FastAPI:
@@ -105,30 +109,30 @@ async def pipeline(
     *,
     private_webhooks: bool = True,
     public_url: str = "",
+    files: Path | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """The three agents' work; `public_url` is where people reach us, for links in messages."""
+    """The three agents' work; `public_url` is where people reach us, for links in messages.
+
+    Below `files` are those that destinations have written.
+    """
     import httpx
 
     from activation.campaigns.stage import Campaigns
-    from activation.kinds.protocol import Reach
-    from activation.opening import Connectors
     from activation.reaching import Transport
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
-    from cdp.subscriptions import Gone
+    from cdp.sending import Sends
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
-    system = core.vault.system
-    live = not core.people.profiles.replaying
-    identity = Identity(core.vault.subject, RuleBook(), keeps_history=live)
+    history = not core.people.profiles.replaying
+    identity = Identity(core.vault.subject, RuleBook(), keeps_history=history)
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     transport = Transport(private=private_webhooks)
     async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
-        connectors = Connectors(
-            Reach(client, private_webhooks, Gone(core.database, core.keyring, core.partitions)),
-            lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode(),
-        )
+        connectors = _connectors(core, client, (files, public_url), private=private_webhooks)
+        activation = _activation(core, connectors, public_url)
+        sends = Sends(core.database, activation, traces)
         try:
             yield Pipeline(
                 database=core.database,
@@ -137,17 +141,45 @@ async def pipeline(
                 identity=identity,
                 profiles=core.people.profiles,
                 people=core.people,
-                activation=_activation(core, connectors, public_url),
-                campaigns=Campaigns(functools.partial(telling.sealed, system)),
+                activation=activation,
+                sends=sends,
+                campaigns=Campaigns(functools.partial(telling.sealed, core.vault.system)),
                 traces=traces,
             )
         finally:
+            await sends.close()
             await connectors.close()
+
+
+def _connectors(
+    core: Core, client: httpx.AsyncClient, ours: tuple[Path | None, str], *, private: bool
+) -> Connectors:
+    """What destinations are reached by; their secrets are sealed with the system's key.
+
+    `ours` is where files are written, and where people reach us.
+    """
+    from activation.kinds.protocol import Reach
+    from activation.opening import Connectors
+    from cdp.responses import Tracking
+    from cdp.subscriptions import Gone
+
+    system, (files, public_url) = core.vault.system, ours
+    reach = Reach(
+        client,
+        private,
+        Gone(core.database, core.keyring, core.partitions),
+        files,
+        Tracking(core.vault, public_url.rstrip("/")),
+    )
+    return Connectors(
+        reach, lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode()
+    )
 
 
 def _activation(core: Core, connectors: Connectors, public_url: str) -> Activation:
     """What requests and makes deliveries."""
     from activation.composing import Composing
+    from activation.lanes.stage import Lanes
     from activation.pacing.stage import Pacing
     from activation.stage import Activation
     from cdp import composing
@@ -156,7 +188,7 @@ def _activation(core: Core, connectors: Connectors, public_url: str) -> Activati
     told = functools.partial(telling.opened, core.vault.system)
     links = composing.links(core.vault, public_url.rstrip("/"))
     made = Composing(composing.properties(core.keyring), links)
-    return Activation(connectors, told, Pacing(told, Lock.PACING), made)
+    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes(), made)
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:

@@ -77,6 +77,9 @@ in_flight = _gauge("in_flight_chunks", "Chunks fetched and not handled yet", "to
 attempts = _counter(
     "delivery_attempts", "Tries to deliver, and what came of them", "destination", "outcome"
 )
+sends_under_way = _gauge("sends_under_way", "Tries to deliver that are claimed", "destination")
+circuit_open = _gauge("circuit_open", "1 while a destination is left alone", "destination")
+put_off = _counter("deliveries_put_off", "Deliveries that found no room", "destination", "reason")
 attempt_seconds = _histogram("delivery_seconds", "How long a destination took to answer", _CHUNK)
 
 job_seconds = _histogram("job_seconds", "How long a job took", _JOB, "job")
@@ -103,7 +106,8 @@ _COMMITS = (commit_entries, commit_seconds, commit_retries, pending, spilled, sp
 _QUALITY = (violating, late, duplicates)
 _API = (requests, request_seconds, collected, over_rate, rates_shared, *_QUALITY, *_COMMITS)
 _CHUNKS = (chunk_records, chunk_seconds, chunk_retries, chunk_parked, latency, event_age)
-_WORKER = (*_CHUNKS, partitions, in_flight, attempts, attempt_seconds)
+_LANES = (attempts, attempt_seconds, sends_under_way, circuit_open, put_off)
+_WORKER = (*_CHUNKS, partitions, in_flight, *_LANES)
 OF_PROCESS: Final[dict[str, tuple[Collector, ...]]] = {
     "api": _API,
     "worker": _WORKER,

@@ -17,7 +17,6 @@ transaction, and its position moves in that transaction, so it happens exactly o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -33,12 +32,9 @@ import profiles.models.store as models
 import profiles.store as profile_store
 from activation import claims
 from activation.campaigns.stage import Campaigns
-from activation.kinds.protocol import Late
 from activation.model import ERASED, Ended, Entry
-from activation.stage import Activation, Ready, Whom, batches
-from activation.store import Mark
-from cdp import lapses, metrics, origins, times, touches
-from cdp.attempts import attempts
+from activation.stage import Activation, Whom
+from cdp import lapses, origins, times, touches
 from cdp.campaigning import Looking
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
@@ -48,6 +44,7 @@ from cdp.log.store import Record, partition_of
 from cdp.people import People, unfolded_decisions
 from cdp.permits import obliged, permit
 from cdp.recounting import Recounting
+from cdp.sending import Sends, count
 from cdp.stream.stage import Unit
 from cdp.telemetry import Traces
 from consent.stage import Heard
@@ -56,8 +53,6 @@ from identity.stage import Identity
 from profiles import carrying
 from profiles.stage import Person, Profiles
 from profiles.store import Recorded
-
-GATHER_SECONDS = 0.02  # sends that end within it are noted together
 
 
 class Seen(NamedTuple):
@@ -79,6 +74,7 @@ class Pipeline:
     profiles: Profiles
     people: People
     activation: Activation
+    sends: Sends
     campaigns: Campaigns
     traces: Traces | None = None
 
@@ -230,40 +226,5 @@ class Pipeline:
             connection, claimed, permits, Whom(people, views), claim
         )
         refused = [each.destination for each in claimed if not permits[each.id].granted]
-        unit.after_commit.append(lambda: self._send(ready, refused))
-
-    async def _send(self, ready: Sequence[Ready], refused: Sequence[str]) -> None:
-        """Outside any transaction. If this worker dies, the lease in the ledger brings it back.
-
-        What came of a send is noted soon after it ended, whatever the others are doing: somebody
-        who withdraws may be waiting for it.
-        """
-        for destination in refused:
-            metrics.attempts.labels(destination, "refused").inc()
-        pending = {asyncio.create_task(self._attempt(each)) for each in batches(ready)}
-        try:
-            while pending:
-                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                done, pending = await asyncio.wait(pending, timeout=GATHER_SECONDS)
-                marks = [mark for each in done for mark in each.result()]
-                async with self.database.transaction() as connection:
-                    await self.activation.note(connection, marks)
-        finally:
-            for each in pending:
-                each.cancel()
-
-    async def _attempt(self, batch: Sequence[Ready]) -> list[Mark]:
-        with attempts([each.delivery for each in batch], self.traces) as trying:
-            told = [
-                each._replace(message=each.message._replace(headers=one.headers))
-                for each, one in zip(batch, trying, strict=True)
-            ]
-            try:
-                marks = await self.activation.send(told, times.now())
-            except Late:  # it stays claimed until its lease is over, and then is somebody else's
-                for one in trying:
-                    one.ended("late", "the claim was over")
-                return []
-            for one, mark in zip(trying, marks, strict=True):
-                one.ended(mark.state, mark.reason)
-        return marks
+        count(refused, self.activation.lanes.put_off())
+        unit.after_commit.append(lambda: self.sends.begin(ready))

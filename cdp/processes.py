@@ -101,6 +101,7 @@ async def run_worker(settings: Settings, running: Running) -> None:
                     core,
                     traces,
                     private_webhooks=settings.private_webhooks,
+                    files=settings.data_dir / main.FILES,
                     public_url=settings.public_url or f"http://127.0.0.1:{settings.port}",
                 ) as pipeline,
             ):

@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, ValidationError, fields, validate, validates_schema
 
-from activation.content.schema import KEY, LOCALE, MAX_TEXT
+from activation.content.schema import KEY, LOCALE
 from activation.schema import URL
 from cdp.forms import Flag, Form, WholeNumber
 
@@ -30,8 +30,8 @@ class FeedItem(Form):
 
     id = fields.String(required=True, validate=validate.Length(1, 1000))
     title = fields.String(load_default="", validate=validate.Length(max=200))
-    content_html = fields.String(validate=validate.Length(max=MAX_TEXT // 2))
-    content_text = fields.String(validate=validate.Length(max=MAX_TEXT // 2))
+    content_html = fields.String()  # how long it may be is said by the form of contents
+    content_text = fields.String()
     summary = fields.String(load_default="", validate=validate.Length(max=1000))
     url = fields.String(load_default="", validate=validate.Length(max=1000))
     image = fields.String(load_default="", validate=validate.Length(max=1000))

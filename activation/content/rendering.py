@@ -1,9 +1,13 @@
-"""Blocks of HTML from templates, in the language of messages' templates."""
+"""Blocks of HTML, in the language of all templates: what a person brings is escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from jinja2 import TemplateError
+
+from activation.templates import language
 
 PERSON = frozenset({"person", "computed"})  # traits, and computed traits
 KNOWN = frozenset({*PERSON, "content"})  # and a content's own key, name, tags and metadata
@@ -15,24 +19,20 @@ class Unrenderable(Exception):
 
 def names(source: str) -> frozenset[str]:
     """The variables that a template takes; Unrenderable, naming the line, if it is none."""
-    from jinja2 import TemplateError
-
-    from activation.templates import language
-
     try:
         return language.names(source, html=True)
     except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise Unrenderable(f"line {line}: {error.message}") from None
+        raise _told(error) from None
 
 
 def rendered(source: str, variables: Mapping[str, Any]) -> str:
-    """The HTML; what is not there is empty, or what `default(…)` says."""
-    from jinja2 import TemplateError
-
-    from activation.templates import language
-
+    """The HTML; Unrenderable, too, where a value is missing that has no default."""
     try:
-        return language.render(source, variables, html=True, lenient=True)
+        return language.render(source, variables, html=True)
     except TemplateError as error:
-        raise Unrenderable(type(error).__name__) from None
+        raise _told(error) from None
+
+
+def _told(error: TemplateError) -> Unrenderable:
+    line = getattr(error, "lineno", None)
+    return Unrenderable(f"line {line}: {error.message}" if line else str(error.message))

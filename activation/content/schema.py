@@ -9,7 +9,7 @@ import msgspec
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from activation.content.model import Content, Variant
-from activation.content.rendering import KNOWN, PERSON, Unrenderable, names
+from activation.content.rendering import KNOWN, PERSON, Unrenderable, names, rendered
 from cdp import times
 from cdp.forms import Flag, Form, Number, WholeNumber, Written
 
@@ -138,19 +138,22 @@ def _problem(variant: dict[str, Any], of: str, content: Mapping[str, Any]) -> An
     problems = {
         tag: [problem]
         for tag, source in variant[of].items()
-        if (problem := _misspelled(source, content["purpose"]))
+        if (problem := _misspelled(source, variant["key"], content))
     }
     return {of: problems} if problems else None
 
 
-def _misspelled(source: str, purpose: str) -> str:
+def _misspelled(source: str, key: str, content: Mapping[str, Any]) -> str:
+    about = {name: content[name] for name in ("name", "tags", "metadata")}
     try:
         taken = names(source)
+        if not taken - KNOWN:
+            rendered(source, {"content": {"key": key, **about}})  # as a stranger sees it
     except Unrenderable as error:
         return f"Must be a template: {error}"
     if taken - KNOWN:
         return f"There is no variable {min(taken - KNOWN)}; there are {', '.join(sorted(KNOWN))}."
-    if taken & PERSON and not purpose:
+    if taken & PERSON and not content["purpose"]:
         return f"Takes {min(taken & PERSON)}: name the content's `purpose`, like personalization."
     return ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,16 +155,10 @@ class Fcm:
 
 
 def _said(token: str, message: Message, ttl: int) -> dict[str, Any]:
-    """The message as Firebase takes it: values of `data` are texts."""
+    """The message as Firebase takes it."""
     content = message.content
     shown = {"title": content.get("title", ""), "body": content.get("body", "")}
-    data = content.get("data") or {}
-    texts = {
-        str(name): each if isinstance(each, str) else json.dumps(each)
-        for name, each in data.items()
-    }
-    if content.get("url"):
-        texts["url"] = str(content["url"])
+    texts = {"url": str(content["url"])} if content.get("url") else {}
     tag = message.delivery.id.hex()  # one that comes again takes the place of the first
     return {
         "token": token,

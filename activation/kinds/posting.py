@@ -1,4 +1,4 @@
-"""One POST of a connector: begun while its claim holds, within its time, and what came of it."""
+"""One request of a connector: begun while its claim holds, within its time, and what came of it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _ABOUT_TO_SEND = ("http11.send_request_headers.started", "http2.send_request_hea
 
 
 class Post(NamedTuple):
-    """What is posted."""
+    """What is sent."""
 
     url: str
     body: bytes
     headers: Mapping[str, str]
     timeout: float  # seconds
+    method: str = "POST"
 
 
 async def post(client: httpx.AsyncClient, told: Post, claim: Claim, now: Instant) -> Outcome:
@@ -39,7 +40,7 @@ async def post(client: httpx.AsyncClient, told: Post, claim: Claim, now: Instant
         async with (
             asyncio.timeout(told.timeout),
             client.stream(
-                "POST",
+                told.method,
                 told.url,
                 content=told.body,
                 headers=dict(told.headers),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import httpx
@@ -39,12 +40,18 @@ async def _kept(view: Mapping[str, Any], names: Sequence[str], delivery: bytes, 
     """Where nothing keeps any."""
 
 
+def _as_it_is(view: Mapping[str, Any], delivery: Delivery, html: str, /) -> str:
+    return html
+
+
 class Reach(NamedTuple):
     """The way out of this process, and the way back for what is found out there."""
 
     client: httpx.AsyncClient  # goes only where destinations may be
     private: bool  # whether private networks are fine, for connections of another kind
     gone: Ending = _kept
+    files: Path | None = None  # below which files may be written; None: nowhere
+    tracked: Callable[[Mapping[str, Any], Delivery, str], str] = _as_it_is  # an e-mail's HTML
 
 
 class Connector(Protocol):
@@ -82,6 +89,7 @@ class DestinationKind:
     form: type[DestinationForm]
     opened: Callable[[Destination, Mapping[str, str], Reach], Connector]
     made: Mapping[str, Callable[[], str]]
+    needed: frozenset[str] = frozenset()  # secrets that have to be given at first
     changes: bool = True  # whether it is told who entered and left segments
     messages: frozenset[str] = frozenset()  # the channels of templates whose messages it carries
     reaches: Callable[[Mapping[str, Any]], bool] = _anybody  # whether it can, by a person's view

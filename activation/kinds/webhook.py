@@ -11,19 +11,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
-from marshmallow import fields
+from marshmallow import fields, validate
 
+from activation.audiences.model import batch_id
 from activation.claims import Claim
 from activation.kinds.protocol import DestinationKind, Late, Message, Reach
 from activation.model import Destination, Outcome, body
 from activation.schema import DestinationForm, kind_field, url_field
 from cdp.events import Instant
-from cdp.forms import Written
-from cdp.times import SECOND
+from cdp.forms import WholeNumber, Written
+from cdp.times import SECOND, iso
 
 _ABOUT_TO_SEND = "http11.send_request_headers.started"  # httpcore tells it before the first byte
 
@@ -40,6 +41,12 @@ class WebhookDestination(DestinationForm):
 
     kind = kind_field("webhook")
     url = url_field("https://hooks.example.com/cdp")
+    batch = WholeNumber(
+        validate=validate.Range(2, 64),
+        metadata={
+            "description": "so many messages at most in one request; one by itself if left out"
+        },
+    )
     secret = fields.String(
         load_only=True,
         validate=_SECRET,
@@ -59,6 +66,31 @@ def signature(secret: str, message_id: str, timestamp: int, payload: bytes) -> s
     return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
+class _Told(NamedTuple):
+    """What one request says."""
+
+    id: str
+    payload: bytes
+    headers: Mapping[str, str]
+
+
+def _said(message: Message) -> dict[str, Any]:
+    return body(message.delivery, message.view, message.content)
+
+
+def _single(message: Message) -> _Told:
+    message_id = str(uuid.UUID(bytes=message.delivery.id))
+    return _Told(message_id, msgspec.json.encode(_said(message)), message.headers)
+
+
+def _batch(messages: Sequence[Message], now: Instant) -> _Told:
+    """A list, even of one; by the id of each a receiver ignores what it has seen."""
+    data = [{"id": str(uuid.UUID(bytes=each.delivery.id)), **_said(each)} for each in messages]
+    told = {"type": "batch", "timestamp": iso(now), "data": data}
+    message_id = str(batch_id([each.delivery for each in messages]))
+    return _Told(message_id, msgspec.json.encode(told), messages[0].headers)
+
+
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """Posts deliveries to one destination."""
@@ -75,34 +107,33 @@ class Webhook:
 
         Late, and not a byte of it is sent, if the claim is over when there is a connection.
         """
-        return [await self._post(each, claim, now) for each in messages]
+        if "batch" in self.destination.settings:
+            return [await self._post(_batch(messages, now), claim, now)] * len(messages)
+        return [await self._post(_single(each), claim, now) for each in messages]
 
     async def close(self) -> None:
         """The connections are everybody's."""
 
-    async def _post(self, message: Message, claim: Claim, now: Instant) -> Outcome:
+    async def _post(self, told: _Told, claim: Claim, now: Instant) -> Outcome:
         async def look(event: str, _: Mapping[str, Any]) -> None:
             if event == _ABOUT_TO_SEND and claim.late:
                 raise Late
 
-        delivery = message.delivery
-        payload = msgspec.json.encode(body(delivery, message.view, message.content))
-        message_id = str(uuid.UUID(bytes=delivery.id))
         timestamp = now // SECOND
         headers = {
-            **message.headers,
+            **told.headers,
             "content-type": "application/json",
             "user-agent": "cdp",
-            "webhook-id": message_id,
+            "webhook-id": told.id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(self.secret, message_id, timestamp, payload),
+            "webhook-signature": signature(self.secret, told.id, timestamp, told.payload),
         }
         url, timeout = self.destination.settings["url"], self.destination.timeout
         try:
             async with (
                 asyncio.timeout(timeout),
                 self.client.stream(
-                    "POST", url, content=payload, headers=headers, extensions={"trace": look}
+                    "POST", url, content=told.payload, headers=headers, extensions={"trace": look}
                 ) as response,
             ):
                 status, asked = response.status_code, response.headers.get("retry-after")
@@ -127,7 +158,8 @@ def retry_after(value: str | None, now: Instant) -> float | None:
 
 
 def _opened(destination: Destination, secrets_: Mapping[str, str], reach: Reach) -> Webhook:
-    return Webhook(reach.client, destination, secrets_["secret"])
+    most: int = destination.settings.get("batch", 1)
+    return Webhook(reach.client, destination, secrets_["secret"], most)
 
 
 WEBHOOK = DestinationKind(

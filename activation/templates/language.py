@@ -7,7 +7,7 @@ have a largest size. So no template stands in the way of a worker, whatever a pe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
@@ -69,24 +69,6 @@ class Missing(ChainableUndefined):
         raise UndefinedError(f"{self._undefined_name} is missing; say what to show: default('…')")
 
     __html__ = __iter__ = __str__  # type: ignore[assignment]
-
-
-class Blank(Missing):
-    """Likewise, and printed it is nothing: for pages, which go on where a message does not."""
-
-    def __getattr__(self, name: str) -> Blank:
-        return Blank(name=super().__getattr__(name)._undefined_name)
-
-    def __getitem__(self, key: Any, /) -> Blank:  # type: ignore[override]
-        return Blank(name=super().__getitem__(key)._undefined_name)
-
-    def __str__(self) -> str:
-        return ""
-
-    __html__ = __str__
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        return iter(())
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -170,25 +152,24 @@ def _grows(item: nodes.Node) -> bool:
 
 
 @cache
-def environment(*, html: bool, lenient: bool = False) -> Environment:
+def environment(*, html: bool) -> Environment:
     """Of texts, or of HTML, in which whatever a person brings is escaped."""
-    made = Environment(autoescape=html, undefined=Blank if lenient else Missing)
+    made = Environment(autoescape=html, undefined=Missing)
     made.filters = {**limited(made.filters, html=html), "bounded": bounded}
     made.tests = {name: made.tests[name] for name in TESTS}
     made.globals = {}
     return made
 
 
-def render(source: str, variables: Mapping[str, Any], *, html: bool, lenient: bool = False) -> str:
+def render(source: str, variables: Mapping[str, Any], *, html: bool) -> str:
     """The text; TemplateError, which says nothing of anybody but names of theirs, if there is none.
 
-    A value that is missing and has no default is an error: better no message than "Hello ,". Or
-    nothing, if `lenient`.
+    A value that is missing and has no default is an error: better no message than "Hello ,".
     """
     try:
         with budget():
             pieces, size = [], 0
-            for piece in _compiled(source, html=html, lenient=lenient).generate(variables):
+            for piece in _compiled(source, html=html).generate(variables):
                 size += len(piece)
                 if size > MAX_OUTPUT:
                     raise SecurityError(f"it makes more than {MAX_OUTPUT:,} characters")
@@ -206,5 +187,5 @@ def names(source: str, *, html: bool) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(source: str, *, html: bool, lenient: bool) -> Any:
-    return environment(html=html, lenient=lenient).from_string(source)
+def _compiled(source: str, *, html: bool) -> Any:
+    return environment(html=html).from_string(source)

@@ -13,11 +13,13 @@ from activation.campaigns.schema import CampaignSchema
 from activation.content.feed import ImportSchema
 from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
+from activation.parked.schema import DeliveryReplaySchema
 from activation.push.schema import SubscribingSchema
 from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
+from cdp.api.bounces import Bounces, BounceSchema
 from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
@@ -37,6 +39,7 @@ from cdp.api.measured import Measured
 from cdp.api.models import Models
 from cdp.api.notices import Notices
 from cdp.api.pacing import Pacing
+from cdp.api.parked import Parked
 from cdp.api.parts import Parts
 from cdp.api.personalize import Personalize
 from cdp.api.plans import TrackingPlans
@@ -50,6 +53,7 @@ from cdp.api.quarantine import Quarantine, ReplaySchema
 from cdp.api.questions import Questions
 from cdp.api.receipts import Receipts, ReceiptSchema
 from cdp.api.refusing import Refusing
+from cdp.api.responding import Responding
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.api.sizes import Sizes
@@ -76,6 +80,7 @@ FORMS: tuple[type[Form], ...] = (
     PurposeSchema,
     NoticeSchema,
     ReplaySchema,
+    DeliveryReplaySchema,
     RulingSchema,
     RulesSchema,
     MatchingSchema,
@@ -95,6 +100,7 @@ FORMS: tuple[type[Form], ...] = (
     ContentSchema,
     ImportSchema,
     SubscribingSchema,
+    BounceSchema,
 )
 
 # In this order: the last routes of Profiles, Identity and Consent take any path as a person's name.
@@ -115,10 +121,12 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Parked,
     Pacing,
     Campaigns,
     Templates,
     Imports,
+    Bounces,
     Contents,
     Quarantine,
     TrackingPlans,
@@ -156,6 +164,7 @@ def create(
     personalize = Personalize.of(parts, collecting.visitors)
     app.include_router(personalize.router())
     app.include_router(Pushing(parts, collecting.visitors).router())
+    app.include_router(Responding(parts, collecting.visitors).router())
     app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)

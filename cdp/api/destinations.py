@@ -14,9 +14,12 @@ from starlette.responses import Response
 import identity.store as identity_store
 from activation import store
 from activation.kinds import KINDS
+from activation.lanes import store as circuits
+from activation.lanes.model import Circuit, is_due
 from activation.model import Destination, State
 from activation.opening import kept_as, secrets_of
 from activation.store import COMMON, Listed, Stored
+from cdp import times
 from cdp.api import openapi, pages, refs, samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -59,7 +62,7 @@ class Destinations:
             "/destinations/{key}",
             self.get_destination,
             "destinations:read",
-            openapi.read("One destination", samples.DESTINATION, named="key"),
+            openapi.read("One destination", samples.DESTINATION_TOLD, named="key"),
         )
         routes.delete(
             "/destinations/{key}",
@@ -94,6 +97,7 @@ class Destinations:
             if before is not None and before.destination.kind == destination.kind:
                 kept = secrets_of(opened_secret(self.parts, before))
             known = {**kept, **given}
+            _complete(destination.kind, known)
             made = {
                 name: make()
                 for name, make in KINDS[destination.kind].made.items()
@@ -101,26 +105,36 @@ class Destinations:
             }
             sealed = self.parts.vault.system.seal(kept_as(known | made).encode(), _place(key))
             await store.put(connection, destination, sealed)
+            await circuits.close(connection, key)  # it may be mended now
         return pages.json(_shown(destination) | made)
 
     async def get_destination(self, request: Request) -> Response:
         """One destination."""
         async with self.parts.database.transaction() as connection:
-            found = await store.find(connection, refs.key(request))
+            key = refs.key(request)
+            found = await store.find(connection, key)
+            circuit = (await circuits.circuits(connection, [key])).get(key)
         if found is None:
             raise NotFound("there is no such destination")
-        return pages.json(_shown(found.destination))
+        return pages.json(_shown(found.destination) | {"circuit": _circuit(circuit)})
 
     async def delete_destination(self, request: Request) -> Response:
         """Remove one."""
         async with self.parts.changing(request) as connection:
-            if not await store.delete(connection, refs.key(request)):
+            key = refs.key(request)
+            if not await store.delete(connection, key):
                 raise NotFound("there is no such destination")
+            await circuits.close(connection, key)  # what is held for it is ended when it is due
         return Response(status_code=204)
 
     async def list_deliveries(self, request: Request) -> Response:
         """The ledger."""
         return pages.json(await _deliveries(self.parts, request))
+
+
+def _complete(kind: str, known: Mapping[str, str]) -> None:
+    for name in sorted(KINDS[kind].needed - known.keys()):
+        raise Invalid(f"{name}: Must be given at first; it is kept from then on.", field=name)
 
 
 def opened_secret(parts: Parts, stored: Stored) -> str:
@@ -185,6 +199,18 @@ def _shown(destination: Destination) -> dict[str, Any]:
     return {"key": destination.key, "kind": destination.kind} | dict(destination.settings) | common
 
 
+def _circuit(circuit: Circuit | None) -> dict[str, Any]:
+    """Whether it is tried; `half-open` while one delivery tries it, or may at once."""
+    if circuit is None or circuit.state == "closing":
+        return {"state": "closed", "since": None, "until": None, "reason": ""}
+    return {
+        "state": "half-open" if is_due(circuit, times.now()) else "open",
+        "since": iso(circuit.since),
+        "until": iso(circuit.until),
+        "reason": circuit.reason,
+    }
+
+
 def _told(listed: Listed) -> dict[str, Any]:
     delivery = listed.delivery
     return {
@@ -198,6 +224,7 @@ def _told(listed: Listed) -> dict[str, Any]:
         "state": delivery.state,
         "attempts": delivery.attempts,
         "purpose": delivery.purpose,
+        "certain": listed.certain,
         "consent": listed.consent,
         "reason": listed.reason,
         "status": listed.status,

@@ -119,16 +119,30 @@ DESTINATION: dict[str, Any] = {
     "channel": "",
     "max_attempts": 8,
     "timeout": 10.0,
+    "concurrency": 64,
     "enabled": True,
     "consent_events": True,
     "corrections": True,
 }
 # What kinds have of their own, beside that.
 DESTINATION |= {
+    "batch": Perhaps(20),
     "subject": Perhaps("mailto:ops@example.com"),
     "ttl": Perhaps(86_400),
     "urgency": Perhaps("normal"),
     "services": Perhaps(["https://fcm.googleapis.com"]),
+    "traits": Perhaps(Names({"email": "email"})),
+    "format": Perhaps("ndjson"),
+    "folder": Perhaps("audiences/crm"),
+    "bucket": Perhaps("audiences"),
+    "region": Perhaps("eu-central-1"),
+    "access_key_id": Perhaps("AKIAIOSFODNN7EXAMPLE"),
+    "host": Perhaps("db.example.com"),
+    "port": Perhaps(5432),
+    "database": Perhaps("warehouse"),
+    "user": Perhaps("cdp"),
+    "tls": Perhaps("require"),
+    "table": Perhaps("cdp_audiences"),
     "topic": Perhaps("com.example.shop"),
     "team_id": Perhaps("A1B2C3D4E5"),
     "key_id": Perhaps("F6G7H8I9J0"),
@@ -136,6 +150,9 @@ DESTINATION |= {
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     "private_key": Perhaps("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
+}
+DESTINATION_TOLD: dict[str, Any] = DESTINATION | {
+    "circuit": {"state": "closed", "since": Null(AT), "until": Null(AT), "reason": ""}
 }
 DESTINATIONS: dict[str, Any] = {"destinations": [DESTINATION]}
 DELIVERIES: dict[str, Any] = {
@@ -151,6 +168,7 @@ DELIVERIES: dict[str, Any] = {
             "state": "sent",
             "attempts": 1,
             "purpose": "marketing_email",
+            "certain": True,
             "consent": Null(
                 {"purpose": "marketing_email", "state": "granted"}
                 | {"because": "decision", "fact": Null(FACT), "at": Null(AT)}
@@ -165,6 +183,7 @@ DELIVERIES: dict[str, Any] = {
     ],
     **NEXT,
 }
+DELIVERIES_REPLAYED: dict[str, Any] = {"replayed": 3, "more": False}
 QUARANTINE: dict[str, Any] = {
     "quarantine": [
         {

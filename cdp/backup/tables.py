@@ -30,6 +30,7 @@ WHOLE = (
     "campaign_versions",
     "campaigns",
     "carried",
+    "circuits",
     "computed_traits",
     "consent_chain",
     "consent_heads",

@@ -62,9 +62,10 @@ async def _retry() -> list[Outcome]:
     settings = Settings.from_env()
     with instance.services(settings) as running:
         core = assembly.assemble(settings, running)
-        async with main.pipeline(core) as work:
+        async with main.pipeline(core, files=settings.data_dir / main.FILES) as work:
             stages = main.stages(core, work, settings.chunk_events)
             outcomes = [each async for each in parking.retry(core.database, stages)]
+            await work.sends.idle()
         async with core.database.transaction() as connection:
             await acting.note(connection, core.vault, "cdp parked retry")
         await core.close()

@@ -45,8 +45,10 @@ _DELETE = {
 }
 _END_DELIVERIES = named(
     """
-    update deliveries set state = 'refused', reason = 'erased', due = null, updated_at = now()
-     where profile = any(:subjects) and state in ('requested', 'delayed', 'retrying')
+    update deliveries
+       set state = 'refused', reason = 'erased', due = null, body = null, updated_at = now()
+     where profile = any(:subjects)
+       and (state in ('requested', 'delayed', 'retrying') or state = 'parked' and body is not null)
     """
 )
 _TRIALS = named("select id, result from identity_trials where result is not null")

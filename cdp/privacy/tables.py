@@ -45,6 +45,7 @@ STAYS = {
     "carried": "memberships that moved with identifiers, by keyed hash",
     "changes": "entries and exits by keyed hash, which feeds have been read from",
     "checkpoints": "positions",
+    "circuits": "which destinations do not answer",
     "computed_traits": "configuration",
     "consent_chain": "hashes over sealed facts: it goes on proving that none was altered",
     "consent_heads": "likewise",

@@ -70,6 +70,11 @@ EXPECTED = {
     "Must have recency where": "what one field must have goes by another",
     "Name one, or let some of ready": "that one of two fields is not empty is more than a schema",
     "cannot refer to itself": "likewise",
+    "Must be given at first": "what is kept from before is in the database",
+    "Must be a name in small letters": "what an object's names may be is more than its schema",
+    "Must be a name that is not taken": "likewise",
+    "parquet takes pip install": "what is installed is not in the description",
+    "Must not name an address": "which numbers are an address is more than a pattern can tell",
     "Filters may nest": "a schema of a tree has no depth",
     ": expected ": "a condition as text is in a language of its own",
     "before 1970": "JSON Schema has no least date",
@@ -115,6 +120,11 @@ EXPECTED = {
     "steps in all": "likewise",
     "Must be a time zone's name": "which names are time zones is more than a pattern can tell",
     "Must be longer than nothing": "a length of time has no least value in a pattern",
+    "no Message-ID of ours": "which texts are ours is more than the description tells",
+    "an RSA key": "which texts are keys is more than a pattern can tell",
+    "a password goes along": "what one field may be goes by another",
+    "Must be there with dkim_key": "likewise",
+    "never anybody's": "which addresses are nobody's is more than a pattern can tell",
     "lies in the future": "JSON Schema does not know what time it is",
 }
 
@@ -156,6 +166,7 @@ async def story(api: Api) -> None:
     model = {"kind": "clusters", "name": "Kinds", "features": {"worth": worth}}
     await api.put("/models/buyers", model)  # and the trait of that name
     hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
+    hook["batch"] = 20
     await api.put("/destinations/buyers", hook)
     template = {"name": "T", "channel": "data", "texts": {"en": {"line": "Hello"}}}
     await api.put("/templates/buyers", template)
@@ -173,6 +184,12 @@ async def story(api: Api) -> None:
     await api.put("/content/buyers", content | about)
     push = {"kind": "webpush", "subject": "mailto:a@example.com", "enabled": True}
     await api.put("/destinations/push", push)
+    row = {"traits": {"email": "email"}, "enabled": False}
+    bucket = {"kind": "s3", "url": "http://127.0.0.1:9", "bucket": "buyers", "folder": "a"}
+    keys = {"access_key_id": "a", "secret_access_key": "b"}
+    await api.put("/destinations/bucket", bucket | keys | row)
+    table = {"kind": "sql", "host": "127.0.0.1", "database": "d", "user": "u", "password": "p"}
+    await api.put("/destinations/table", table | row)
     purpose = {"name": "B", "by_default": "denied", "signals": ["b"], "channels": ["c"]}
     await api.put("/consent/purposes/buyers", purpose)
     await api.put("/consent/notices/buyers", {"texts": {"en": {"title": "T", "text": "N"}}})

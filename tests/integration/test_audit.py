@@ -106,6 +106,7 @@ CONTENT: dict[str, Any] = {
         "variants": [{"key": "a", "html": {"en": "x"}}],
     },
     "POST /api/v1/quarantine/replay": {},
+    "POST /api/v1/deliveries/replay": {},
     "PUT /api/v1/tracking-plans/{source}": {"owner": "o", "events": {}},
     "POST /api/v1/privacy/requests": {"kind": "erase", "identifier": "user_id:ada"},
 }

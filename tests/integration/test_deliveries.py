@@ -206,6 +206,25 @@ async def test_two_destinations_and_a_segment_each(api: Api, hook: Receiver) -> 
     assert {str(uuid.UUID(entry["id"])) for entry in await ledger(api)}
 
 
+async def test_a_batch_is_signed_and_says_the_id_of_each(api: Api, hook: Receiver) -> None:
+    made = await connect(api, hook, batch=10)
+    hook.answer = lambda request: (500, {})
+    for user in ("ada", "bob"):
+        await buy(api, user)
+    await api.settle()
+    hook.answer = lambda request: (200, {})
+    await due_now(api)
+    last = hook.requests[-1]
+    told = Webhook(made["secret"]).verify(last.body, last.headers)
+    entries = await ledger(api)
+    assert {entry["state"] for entry in entries} == {"sent"}
+    assert told["type"] == "batch"
+    ids = [each["id"] for each in told["data"]]
+    seen = {each["id"] for request in hook.requests for each in request.json["data"]}
+    assert len(ids) == len(set(ids)) and seen == {entry["id"] for entry in entries}
+    assert {each["type"] for each in told["data"]} == {"segment.entered"}
+
+
 async def test_the_ledger_pages(api: Api, hook: Receiver) -> None:
     await connect(api, hook)
     for number in range(5):

@@ -238,6 +238,7 @@ async def test_a_feed_is_read_from_where_it_is(api: Api) -> None:
         ({"feed": FEED, "url": "https://cms.example/"}, "feed"),
         ({"feed": {"items": [{"title": "x"}]}}, "feed.items[0].id"),
         ({"feed": {"items": [ITEM | {"date_published": "soon"}]}}, "feed.items[0]"),
+        ({"feed": {"items": [ITEM | {"content_html": "x" * 60_000}]}}, "feed.items[0]"),
     ],
 )
 async def test_a_feed_that_is_none_is_refused(api: Api, said: dict[str, Any], field: str) -> None:

@@ -69,16 +69,17 @@ async def subscribe(api: Api, browser: Browser, **who: Any) -> None:
 
 
 async def write(api: Api, number: int = 1, user: str = "ada", **content: Any) -> None:
-    """A message to somebody, as a campaign writes it."""
-    core = api.instance.core
+    """A message to somebody, as a campaign writes it: its texts are a template's."""
+    core, said = api.instance.core, content or SAID
+    texts = {name: each for name, each in said.items() if isinstance(each, str)}
+    await api.put("/templates/news", {"name": "N", "channel": "push", "texts": {"en": texts}})
+    more = {name: each for name, each in said.items() if name not in texts}
     profile = core.vault.subject("user_id", user)
     made = number.to_bytes(16)
     delivery = Delivery(
         made, "browsers", profile, "campaign", MESSAGE, times.now(), "marketing_push"
     )
-    template = {"name": "P", "channel": "push", "texts": {"en": content or SAID}}
-    await api.put("/templates/push", template)
-    letter = Letter(delivery, {"template": "push"})
+    letter = Letter(delivery, {"template": "news"} | more)
 
     def sealed(about: bytes, says: Any) -> bytes:
         return core.vault.system.seal(msgspec.json.encode(says), about)
@@ -195,7 +196,7 @@ async def test_only_the_operators_push_services_are_asked(
 
 
 async def test_what_is_too_long_is_said_so(api: Api, service: Receiver, ada: Browser) -> None:
-    await write(api, title="t", body="x" * 4000)
+    await write(api, title="x", body="x" * 4000)
     (entry,) = await ledger(api)
     assert (entry["state"], entry["reason"]) == ("parked", f"longer than {sealing.LONGEST} bytes")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from cdp.assembly import Core
 from cdp.db import named
+from cdp.events import DELIVERIES
 from cdp.log import store
 from cdp.main import jobs, stages
 from cdp.pipeline import Pipeline
@@ -23,15 +26,26 @@ class Driver:
         self.jobs = jobs(core)
 
     async def step(self, stage: Stage, limit: int = 500) -> int:
-        """Hand one chunk to one stage; returns how many records it had."""
+        """Hand one chunk to one stage; returns how many records it had.
+
+        Who cancels it has a worker die, with what it is sending.
+        """
         async with self.core.database.transaction() as connection:
             rows = await connection.execute(_POSITIONS, {"topic": stage.topic})
             positions = {row[0]: row[1] for row in rows}
+            if stage.topic == DELIVERIES:  # as many at once as a worker would take
+                limit = min(limit, 2 * stage.most // stage.partitions)
             parts = await store.read(connection, stage.topic, positions, limit)
         if not parts:
             return 0
         chunk = Chunk(stage.topic, parts)
-        await stage.run(chunk)
+        try:
+            await stage.run(chunk)
+            if stage.topic == DELIVERIES:
+                await self.pipeline.sends.idle()
+        except asyncio.CancelledError:
+            await self.pipeline.sends.abandon()
+            raise
         return len(chunk)
 
     async def settle(self, limit: int = 500) -> None:

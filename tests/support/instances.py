@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from cdp.assembly import Core, assemble, prepare
 from cdp.instance import Running
-from cdp.main import application, pipeline
+from cdp.main import FILES, application, pipeline
 from cdp.settings import Settings
 from cdp.telemetry import Traces
 from tests.support.driver import Driver
@@ -91,7 +91,8 @@ async def instance_on(
     settings = Settings(data_dir=data_dir, master_key=master_key, jurisdiction=place)
     core = assemble(settings, running)
     keys = await prepare(settings, core)
-    async with pipeline(core, traces, public_url="http://cdp.test") as work:
+    files = data_dir / FILES
+    async with pipeline(core, traces, public_url="http://cdp.test", files=files) as work:
         yield Instance(core, keys, Driver(core, work), settings, traces)
     await core.close()
 

@@ -84,10 +84,12 @@ def test_the_language_that_fits_best() -> None:
     assert text(variant, ["fr"], "en") == ("en", "e")
 
 
-def test_what_a_person_brings_is_escaped_and_what_is_missing_is_empty() -> None:
+def test_what_a_person_brings_is_escaped_and_what_is_missing_needs_a_default() -> None:
     said = {"person": {"name": "<script>alert(1)</script>"}}
     assert rendered("Hi {{ person.name }}", said) == "Hi &lt;script&gt;alert(1)&lt;/script&gt;"
-    assert rendered("Hi {{ person.first.name|default('you') }}{{ computed.x }}", {}) == "Hi you"
+    assert rendered("Hi {{ person.first.name|default('you') }}", {}) == "Hi you"
+    with pytest.raises(Unrenderable, match="name is missing"):
+        rendered("Hi {{ person.name }}", said | {"person": {}})
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,7 @@ def test_a_template_gets_nowhere(escape: str) -> None:
         assert "person" not in str(error)
 
 
+NO_DEFAULT = [{"key": "a", "html": {"en": "Hi {{ person.name }}"}}]
 CONTENT: dict[str, Any] = {
     "name": "N",
     "slots": ["hero"],
@@ -126,6 +129,7 @@ CONTENT: dict[str, Any] = {
         ({"variants": [{"key": "a", "html": {"en": "{% if %}"}}]}, "variants[0].html.en"),
         ({"variants": [{"key": "a", "html": {"en": "{{ person.x }}"}}]}, "variants[0].html.en"),
         ({"metadata": {"x": "y" * 4000}}, "metadata"),
+        ({"purpose": "p", "variants": NO_DEFAULT}, "variants[0].html.en"),
     ],
 )
 def test_what_is_written_wrong_is_named(change: dict[str, Any], field: str) -> None:

@@ -1,0 +1,1 @@
+"""Who is in which audience, as it is told to files, tables and other platforms."""

@@ -1,0 +1,1 @@
+"""One lane per destination, so that none of them waits for another."""

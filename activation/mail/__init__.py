@@ -1,0 +1,1 @@
+"""E-mail: how a message is written down, signed and handed over."""

@@ -1,0 +1,1 @@
+"""Deliveries that were given up, and taking them up again."""

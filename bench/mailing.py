@@ -1,0 +1,80 @@
+"""E-mails a second: rendered, written, signed and handed to an SMTP server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from activation import claims
+from activation.kinds.email import EMAIL
+from activation.kinds.protocol import Message, Reach
+from activation.model import MESSAGE, Delivery, Destination
+from activation.templates.model import Template, message
+from bench.measure import Figure
+from cdp import times
+from tests.support.smtp import mailing
+
+EMAILS = 3000
+AT_ONCE = 32
+_TEXT = {
+    "subject": "{{ person.name }}, your cart waits",
+    "html": "<p>Hello {{ person.name | default('there') }}</p><ul>"
+    "{% for each in values.items_ %}<li>{{ each }}</li>{% endfor %}</ul>"
+    + "<p>Free shipping until tonight, on all that you have in it.</p>"
+    * 40,
+}
+_TEMPLATE = Template(
+    "cart", 1, "Cart", "email", {"en": _TEXT}, "en", {"items_": [f"Shoe {n}" for n in range(20)]}
+)
+
+
+def mail() -> list[Figure]:
+    """As the third agent sends: so many side by side."""
+    taken = asyncio.run(_taken())
+    rate = EMAILS / taken
+    return [Figure("e-mail hand-over, rendered and signed", rate, "/s", ">= 300", rate >= 300)]
+
+
+async def _taken() -> float:
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with mailing() as box:
+        said = {"kind": "email", "host": "127.0.0.1", "port": box.port, "security": "none"}
+        said |= {"from_address": "news@shop.example", "dkim_selector": "a", "connections": 4}
+        settings: dict[str, Any] = EMAIL.form().load(said)
+        timeout = settings["timeout"]
+        destination = Destination("mail", "email", settings, timeout=timeout)
+        async with httpx.AsyncClient() as client:
+            reach = Reach(client, private=True)
+            connector = EMAIL.opened(destination, {"dkim_key": pem.decode()}, reach)
+            began = time.perf_counter()
+            for first in range(0, EMAILS, AT_ONCE):
+                batch = [_message(number) for number in range(first, first + AT_ONCE)]
+                claim = claims.begin(times.now)
+                sent = [connector.send([each], claim, times.now()) for each in batch]
+                assert all(each[0].delivered for each in await asyncio.gather(*sent))
+            taken = time.perf_counter() - began
+            await connector.close()
+        assert len(box.raw) >= EMAILS
+    return taken
+
+
+def _message(number: int) -> Message:
+    view = {
+        "identifiers": {"email": [f"person-{number}@example.com"]},
+        "traits": {"name": f"Person {number}"},
+    }
+    content = message(_TEMPLATE, {"person": view["traits"]})
+    links = {"unsubscribe": "https://cdp.example/preferences/unsubscribe/" + "x" * 200}
+    made = uuid.uuid4().bytes
+    delivery = Delivery(made, "mail", made, "cart", MESSAGE, times.now(), "marketing_email")
+    return Message(delivery, view, {**content, "links": links}, {})

@@ -1,0 +1,120 @@
+"""POST /api/v1/bounces: what mail servers and providers say of e-mails that were sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from marshmallow import fields, validate
+from starlette.responses import Response
+
+import activation.store as delivery_store
+import identity.store as identity_store
+from activation.mail import reports
+from activation.mail.reports import Report, Unreadable
+from activation.mail.writing import address_of
+from activation.model import MESSAGE, Delivery
+from cdp import facts
+from cdp.api import openapi, pages
+from cdp.api.parts import Parts
+from cdp.api.routes import Routes
+from cdp.api.samples import ID
+from cdp.errors import Invalid, NotFound
+from cdp.events import Identifier
+from cdp.forms import Form, load
+from cdp.log.writing import fact_of
+from cdp.suppression import store as suppressions
+
+_RAW = "message/rfc822"
+_NAMES = {"bounced": "Email Bounced", "complained": "Email Marked as Spam"}
+_SAMPLE: dict[str, Any] = {"delivery": ID, "fact": "Email Bounced", "suppressed": True}
+
+
+class BounceSchema(Form):
+    """What a provider's webhook says, mapped to this."""
+
+    message_id = fields.String(
+        required=True,
+        validate=validate.Length(1, 1000),
+        metadata={"description": "the Message-ID that it was sent with"},
+    )
+    type = fields.String(required=True, validate=validate.OneOf(list(_NAMES)))
+    status = fields.String(
+        load_default="",
+        validate=validate.Length(max=20),
+        metadata={"description": "of RFC 3463; 5.1.x means that there is no such address"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bounces:
+    """Taken in as facts of whom the e-mail was to."""
+
+    parts: Parts
+
+    def router(self) -> APIRouter:
+        """The route."""
+        routes = Routes("/api/v1/bounces", "Activation", self.parts.keys)
+        about = openapi.write("An e-mail came back, or was a nuisance", "BounceSchema", _SAMPLE)
+        bodies = about["openapi_extra"]["requestBody"]["content"]
+        bodies[_RAW] = {"schema": {"type": "string", "format": "binary"}}
+        routes.post("", self.take, "destinations:write", about)
+        return routes.router
+
+    async def take(self, request: Request) -> Response:
+        """As JSON, or the message itself as it came back. Twice the same is one fact."""
+        body = await pages.read_body(request)
+        try:
+            report = _read(request.headers.get("content-type", ""), body)
+        except Unreadable as error:
+            raise Invalid(f"message_id: {error}", field="message_id") from None
+        async with self.parts.database.transaction() as connection:
+            found = await delivery_store.lookup(connection, report.delivery)
+            if found is None or found.kind != MESSAGE:
+                raise NotFound("there is no such message: was it sent from here?")
+            who = await identity_store.profile_of(connection, found.profile)
+            profile = who or found.profile
+            views = await self.parts.people.load(connection, [profile])
+        address = address_of(views.get(profile, {}))
+        if not address:
+            raise NotFound("the person has no e-mail address any more")
+        await self._tell(report, found, Identifier("email", address))
+        suppressed = False
+        if report.lasting:
+            async with self.parts.changing(request) as connection:
+                subject = self.parts.vault.subject("email", address)
+                suppressed = await suppressions.suppress(connection, [subject]) > 0
+        told: Mapping[str, Any] = {
+            "delivery": str(uuid.UUID(bytes=found.id)),
+            "fact": _NAMES[report.kind],
+            "suppressed": suppressed,
+        }
+        return pages.json(told)
+
+    async def _tell(self, report: Report, delivery: Delivery, who: Identifier) -> None:
+        about = {
+            "delivery": str(uuid.UUID(bytes=delivery.id)),
+            "campaign": delivery.segment,
+            "destination": delivery.destination,
+            "status": report.status,
+        }
+        event = facts.fact(
+            self.parts.vault,
+            "track",
+            about,
+            message_id=f"email {report.kind} {delivery.id.hex()}",
+            name=_NAMES[report.kind],
+            **facts.about(who),
+        )
+        subject = self.parts.vault.subject(*who)
+        await self.parts.appender.append([fact_of(event, subject, consent=False)])
+
+
+def _read(content_type: str, body: bytes) -> Report:
+    if content_type.partition(";")[0].strip().lower() == _RAW:
+        return reports.read(body)
+    said, _ = load(BounceSchema(), body)
+    return reports.report_of(said["type"], reports.delivery_of(said["message_id"]), said["status"])
