@@ -7,19 +7,17 @@ have a largest size. So no template stands in the way of a worker, whatever a pe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
 from jinja2 import ChainableUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup, escape
 
-MAX_SOURCE = 100_000  # characters of a template, and of any text that one makes on its way
+from activation.templates.filters import FILTERS, MAX_SOURCE, TESTS, bounded, budget, limited
+
 MAX_OUTPUT = 500_000  # characters
-MAX_TURNS = 10_000  # of all loops of one rendering
 _MAX_NUMBER = 10**15
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
@@ -54,63 +52,6 @@ _ALLOWED: tuple[type[nodes.Node], ...] = (
     nodes.CondExpr,
     nodes.Keyword,
 )
-FILTERS = frozenset(
-    [
-        "abs",
-        "capitalize",
-        "d",
-        "default",
-        "e",
-        "escape",
-        "first",
-        "float",
-        "int",
-        "join",
-        "last",
-        "length",
-        "list",
-        "lower",
-        "max",
-        "min",
-        "reverse",
-        "round",
-        "sort",
-        "striptags",
-        "sum",
-        "title",
-        "trim",
-        "truncate",
-        "unique",
-        "upper",
-        "urlencode",
-    ]
-)
-TESTS = frozenset(
-    [
-        "defined",
-        "undefined",
-        "none",
-        "number",
-        "string",
-        "boolean",
-        "true",
-        "false",
-        "odd",
-        "even",
-        "divisibleby",
-        "in",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "iterable",
-        "mapping",
-        "sequence",
-    ]
-)
-_turns: ContextVar[int] = ContextVar("turns")
 
 
 class Missing(ChainableUndefined):
@@ -149,11 +90,17 @@ class Environment(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         if len(source) > MAX_SOURCE:
             raise TemplateSyntaxError(f"it is longer than {MAX_SOURCE:,} characters", 1)
-        tree = super()._parse(source, name, filename)
-        for node in tree.find_all(nodes.Node):
+        try:
+            tree = super()._parse(source, name, filename)
+            found = list(tree.find_all(nodes.Node))
+        except (RecursionError, MemoryError):
+            raise TemplateSyntaxError("it nests too deep", 1) from None
+        for node in found:
             _check(node)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, "bounded", [], [], None, None)
+        for loop in [each for each in found if isinstance(each, nodes.For)]:
+            steps = 1 + sum(len(list(each.find_all(nodes.Node))) + 1 for each in loop.body)
+            cost = nodes.Const(steps)
+            loop.iter = nodes.Filter(loop.iter, "bounded", [cost], [], None, None)
         return tree
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -180,6 +127,14 @@ def _check(node: nodes.Node) -> None:
         raise TemplateSyntaxError(f"{what} cannot be used in templates", node.lineno)
     if isinstance(node, nodes.Name) and node.name == "self":
         raise TemplateSyntaxError("self cannot be used in templates", node.lineno)
+    if isinstance(node, nodes.List | nodes.Tuple) and any(map(_grows, node.items)):
+        raise TemplateSyntaxError(
+            "a list has texts, numbers and values like person.name in it alone", node.lineno
+        )
+    if isinstance(node, nodes.Dict):  # of what it has, another could be made, twice as large
+        raise TemplateSyntaxError("dict cannot be used in templates", node.lineno)
+    if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Const):
+        raise TemplateSyntaxError("[ ] has a text or a number in it", node.lineno)  # errors name it
     if isinstance(node, nodes.For) and node.recursive:
         raise TemplateSyntaxError("a loop cannot be recursive", node.lineno)
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
@@ -189,33 +144,18 @@ def _check(node: nodes.Node) -> None:
         raise TemplateSyntaxError(f"there is no test {node.name}", node.lineno)
 
 
-def bounded(values: Any) -> Iterator[Any]:
-    """The values of a loop, of which there may be so many in all."""
-    for each in values:
-        turned = _turns.get(0) + 1
-        if turned > MAX_TURNS:
-            raise SecurityError(f"its loops turn more than {MAX_TURNS:,} times")
-        _turns.set(turned)
-        yield each
-
-
-def _join(values: Iterable[Any], between: str = "") -> str:
-    texts = [str(each) for each in bounded(values)]
-    if sum(map(len, texts)) + len(between) * len(texts) > MAX_SOURCE:
-        raise SecurityError("a text is too long")
-    return between.join(texts)
-
-
-def _join_html(values: Iterable[Any], between: str = "") -> Markup:
-    return Markup(_join((escape(each) for each in values), escape(between)))  # noqa: S704
+def _grows(item: nodes.Node) -> bool:
+    """Whether a list with it may be twice as large as what is in it: again and again, for ever."""
+    if isinstance(item, nodes.Name):
+        return item.ctx == "load"  # else the names of a loop, or of a set
+    return not isinstance(item, nodes.Const | nodes.Neg | nodes.Getattr | nodes.Getitem)
 
 
 @cache
 def environment(*, html: bool) -> Environment:
     """Of texts, or of HTML, in which whatever a person brings is escaped."""
     made = Environment(autoescape=html, undefined=Missing)
-    filters: dict[str, Callable[..., Any]] = {name: made.filters[name] for name in FILTERS}
-    made.filters = filters | {"join": _join_html if html else _join, "bounded": bounded}
+    made.filters = {**limited(made.filters, html=html), "bounded": bounded}
     made.tests = {name: made.tests[name] for name in TESTS}
     made.globals = {}
     return made
@@ -226,21 +166,19 @@ def render(source: str, variables: Mapping[str, Any], *, html: bool) -> str:
 
     A value that is missing and has no default is an error: better no message than "Hello ,".
     """
-    turns = _turns.set(0)
     try:
-        pieces, size = [], 0
-        for piece in _compiled(source, html=html).generate(variables):
-            size += len(piece)
-            if size > MAX_OUTPUT:
-                raise SecurityError(f"it makes more than {MAX_OUTPUT:,} characters")
-            pieces.append(piece)
-        return "".join(pieces)
+        with budget():
+            pieces, size = [], 0
+            for piece in _compiled(source, html=html).generate(variables):
+                size += len(piece)
+                if size > MAX_OUTPUT:
+                    raise SecurityError(f"it makes more than {MAX_OUTPUT:,} characters")
+                pieces.append(piece)
+            return "".join(pieces)
     except TemplateError:
         raise
     except Exception as error:  # noqa: BLE001 - a template's mistake, like 'a' + 1
         raise SecurityError(f"a value is of the wrong kind ({type(error).__name__})") from None
-    finally:
-        _turns.reset(turns)
 
 
 def names(source: str, *, html: bool) -> frozenset[str]:

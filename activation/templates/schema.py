@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from activation.templates.language import MAX_SOURCE
+from activation.templates.filters import MAX_SOURCE
 from activation.templates.model import FIELDS, NEEDED, Template, problem
 from cdp.forms import Form, Written
 

@@ -184,3 +184,37 @@ def test_a_push_message_has_a_title_and_no_html() -> None:
             }
         }
     }
+
+
+DOUBLED = "{% set b = [b, b] %}" * 40
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% set b = person.name %}" + DOUBLED + "{{ b }}",
+        "{% set b = person.name %}{% set b = (b, b) %}{{ b }}",
+        "{% set b = person.name %}{% set b = {'x': b, 'y': b} %}{{ b }}",
+        "{{ [person.name | list, person.name | list] }}",
+        "{{ " + "(" * 50_000,
+        "{{ " + "not " * 20_000 + "1 }}",
+        "{{ person[person.name] }}",
+    ],
+)
+def test_what_doubles_nests_or_would_tell_a_value_is_no_template(source: str) -> None:
+    assert problem("html", source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 1.5 | round(1000000000, 'ceil') }}",
+        "{% for a in person.many %}"
+        + "{% if person.long | upper == 'a' %}{% endif %}" * 99
+        + "{% endfor %}",
+    ],
+)
+def test_what_takes_long_is_stopped(source: str) -> None:
+    person = {"many": list(range(1000)), "long": "x" * 10_000}
+    with pytest.raises(TemplateError):
+        language.render(source, {"person": person}, html=True)
