@@ -89,6 +89,8 @@ class Pipeline:
         for subject, event in opened(records, boxes):
             hearing.hear(unit, subject, event)
         await campaigns.hear(connection, listening.heard)
+        if not self.profiles.replaying:
+            await campaigns.respond(connection, listening.responses)
         await Recounting(self.keyring, self.profiles).run(connection, folding, records)
         resolved = await self.identity.resolve(connection, hearing.said, hearing.causes, unit.now)
         await consent.apply(connection, hearing.wished)

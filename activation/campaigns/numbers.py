@@ -23,6 +23,14 @@ _STEPS = named(
      where j.campaign = :key group by 1, 2, 3 order by 1, 2, 3
     """
 )
+_RESPONSES = named(
+    """
+    select s.step, s.destination, r.kind, count(*)
+      from journeys j join journey_sends s on s.journey = j.id
+      join responses r on r.delivery = s.delivery
+     where j.campaign = :key group by 1, 2, 3
+    """
+)
 _REASONS = named(
     """
     select d.reason, count(*)
@@ -60,6 +68,7 @@ class Numbers(NamedTuple):
     groups: dict[bool, tuple[int, int]]  # by whether held out: converted, begun
     refused: dict[str, int]  # who did not begin, by why
     steps: list[tuple[int, str, str, int]]  # step, destination, state of delivery, how many
+    responses: list[tuple[int, str, str, int]]  # step, destination, kind, how many
     unsent: dict[str, int]  # deliveries by why they were not made
     days: list[Day]
 
@@ -70,12 +79,14 @@ async def numbers(connection: Connection, key: str) -> Numbers:
     groups = await connection.execute(_GROUPS, values)
     refused = await connection.execute(_REFUSALS, values)
     steps = await connection.execute(_STEPS, values)
+    responses = await connection.execute(_RESPONSES, values)
     reasons = await connection.execute(_REASONS, values)
     days = await connection.execute(_DAYS, values)
     return Numbers(
         {row[0]: (row[1], row[2]) for row in groups},
         {row[0]: row[1] for row in refused},
         [(row[0], row[1], row[2], row[3]) for row in steps],
+        [(row[0], row[1], row[2], row[3]) for row in responses],
         {row[0]: row[1] for row in reasons},
         [Day(*row) for row in days],
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 Z = 1.96  # 95 %
+KINDS = ("opened", "clicked", "bounced", "complained")
 
 
 class Share(NamedTuple):
@@ -72,13 +73,18 @@ def compared(groups: Mapping[bool, tuple[int, int]]) -> dict[str, Any]:
     return {"treated": told(*mine), "held_out": told(*others), "uplift": lifted}
 
 
-def delivered(states: Mapping[str, int]) -> dict[str, Any]:
-    """Of the messages of a step: how many are sent, are not and never will be, or are under way."""
-    requested = sum(states.values())
+def delivered(states: Mapping[str, int], responses: Mapping[str, int]) -> dict[str, Any]:
+    """Of the messages of a step: how many are sent, are not and never will be, or are under way.
+
+    And how many of those that were sent came back, were opened and so on.
+    """
+    requested, sent = sum(states.values()), states.get("sent", 0)
+    ended = sum(states.get(each, 0) for each in ("sent", "refused", "parked"))
     return {
         "requested": requested,
-        "sent": told(states.get("sent", 0), requested),
+        "sent": told(sent, requested),
         "refused": states.get("refused", 0),
         "parked": states.get("parked", 0),
-        "under_way": requested - sum(states.get(each, 0) for each in ("sent", "refused", "parked")),
+        "under_way": requested - ended,
+        **{kind: told(min(responses.get(kind, 0), sent), sent) for kind in KINDS},
     }

@@ -10,13 +10,20 @@ from typing import Any, NamedTuple
 from activation import letters
 from activation.campaigns import model, store
 from activation.campaigns.model import Campaign, Journey, Send, Start
-from activation.campaigns.store import Heard, Sent
+from activation.campaigns.store import Heard, Response, Sent
 from activation.letters import Letter
 from activation.model import CORRECTION, MESSAGE, Delivery, Entry
 from cdp.db import Connection
 from cdp.events import Event, Instant, ProfileId, SubjectId
 
 _NAMESPACE = uuid.UUID("c0c1b0c8-9f4e-5d83-8f0a-07a7f0b6f0e1")
+_OURS = 0  # the source that stands for the platform: nobody else says what became of a message
+RESPONSES = {
+    "Email Opened": "opened",
+    "Email Link Clicked": "clicked",
+    "Email Bounced": "bounced",
+    "Email Marked as Spam": "complained",
+}
 _LATE = 86_400_000_000  # microseconds: an event that comes later than this begins nothing
 
 
@@ -50,11 +57,15 @@ class Listening:
     starts: Mapping[str, Sequence[str]]  # campaigns by the event that begins them
     goals: Mapping[str, Sequence[str]]
     heard: list[Heard] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
 
     def hear(self, subject: SubjectId, event: Event) -> None:
-        """Note what begins something, or reaches its goal."""
+        """Note what begins something, or reaches its goal; and what became of a message."""
         if event.type != "track" or event.corrects:
             return
+        if event.source == _OURS and event.name in RESPONSES:
+            told = uuid.UUID(event.properties["delivery"]).bytes
+            self.responses.append(Response(told, RESPONSES[event.name], event.timestamp))
         late = event.received_at - event.timestamp > _LATE
         for goal, by in ((False, {} if late else self.starts), (True, self.goals)):
             for campaign in by.get(event.name, ()):

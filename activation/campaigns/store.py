@@ -58,6 +58,14 @@ _HEAR = named(
     on conflict (id) do nothing
     """
 )
+_RESPOND = named(
+    """
+    insert into responses (delivery, kind, at)
+    select * from unnest(cast(:deliveries as bytea[]), cast(:kinds as text[]),
+                         cast(:ats as bigint[]))
+    on conflict (delivery, kind) do nothing
+    """
+)
 _TAKE = named(
     "delete from campaign_heard where subject = any(:subjects)"
     " returning id, campaign, goal, subject, cause, at"
@@ -114,6 +122,14 @@ class Heard(NamedTuple):
     goal: bool
     subject: SubjectId
     cause: str
+    at: Instant
+
+
+class Response(NamedTuple):
+    """What somebody did with a message: opened, clicked, bounced or complained."""
+
+    delivery: bytes
+    kind: str
     at: Instant
 
 
@@ -189,6 +205,18 @@ async def hear(connection: Connection, heard: Sequence[Heard]) -> None:
         "ats": [each.at for each in heard],
     }
     await connection.execute(_HEAR, values)
+
+
+async def respond(connection: Connection, responses: Sequence[Response]) -> None:
+    """Note these, each kind once for a message."""
+    if not responses:
+        return
+    values = {
+        "deliveries": [each.delivery for each in responses],
+        "kinds": [each.kind for each in responses],
+        "ats": [each.at for each in responses],
+    }
+    await connection.execute(_RESPOND, values)
 
 
 async def take(connection: Connection, subjects: Collection[SubjectId]) -> list[Heard]:

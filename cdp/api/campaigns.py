@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -237,21 +238,32 @@ class Campaigns:
         async with self.parts.database.transaction() as connection:
             await _found(connection, key)
             found = await numbers.numbers(connection, key)
-        steps: dict[tuple[int, str], dict[str, int]] = {}
-        for step, destination, state, many in found.steps:
-            steps.setdefault((step, destination), {})[state] = many
+        steps, responses = _by_step(found.steps), _by_step(found.responses)
         return pages.json(
             {
                 "conversions": results.compared(found.groups),
                 "refused": found.refused,
                 "messages": [
-                    {"step": step, "destination": by, **results.delivered(states)}
+                    {
+                        "step": step,
+                        "destination": by,
+                        **results.delivered(states, responses.get((step, by), {})),
+                    }
                     for (step, by), states in steps.items()
                 ],
                 "unsent": found.unsent,
                 "days": [each._asdict() for each in found.days],
             }
         )
+
+
+def _by_step(
+    rows: Sequence[tuple[int, str, str, int]],
+) -> dict[tuple[int, str], dict[str, int]]:
+    found: dict[tuple[int, str], dict[str, int]] = {}
+    for step, destination, what, many in rows:
+        found.setdefault((step, destination), {})[what] = many
+    return found
 
 
 async def _found(connection: Connection, key: str) -> tuple[Campaign, dict[str, Any]]:

@@ -74,6 +74,10 @@ RESULTS: dict[str, Any] = {
             "refused": 40,
             "parked": 2,
             "under_way": 8,
+            "opened": _SHARE,
+            "clicked": _SHARE,
+            "bounced": _SHARE,
+            "complained": _SHARE,
         }
     ],
     "unsent": Names({"consent": 30}),

@@ -60,6 +60,7 @@ WHOLE = (
     "quality",
     "quality_names",
     "reduced",
+    "responses",
     "quarantine",
     "segments",
     "sources",

@@ -33,6 +33,10 @@ _DELETE = {
     "collectable": named("delete from collectable where subject = any(:subjects)"),
     "uncollectable": named("delete from uncollectable where subject = any(:subjects)"),
     "campaign_heard": named("delete from campaign_heard where subject = any(:subjects)"),
+    "responses": named(
+        "delete from responses where delivery in"
+        " (select id from deliveries where profile = any(:subjects))"
+    ),
     "journey_sends": named(
         "delete from journey_sends where journey in"
         " (select id from journeys where profile = any(:subjects))"

@@ -25,6 +25,7 @@ ERASED = {
     "privacy_archives": "deleted",
     "profiles": "deleted",
     "quarantine": "messages that name the person are deleted",
+    "responses": "deleted",
     "score_queue": "deleted",
     "seen_in": "deleted",
     "subjects": "the data keys: destroyed",

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import Api
-from tests.integration.test_email import ada, connect, say, send
+from tests.integration.test_email import PURPOSE, ada, connect, say, send
 from tests.support.smtp import Mailbox, mailing
 
 HTML = """<body><a class="b" href="https://shop.example/x?a=1&amp;b=2">Buy</a>
@@ -88,3 +88,33 @@ async def test_a_link_leads_nowhere_that_was_not_written(api: Api, box: Mailbox)
     for path in (changed, click[:-4], "/r/x", "/r/" + "A" * 3000, "/r/https:%2F%2Fevil.example"):
         assert (await follow(api, path)).status_code == 404
     assert await counted(api) == {}
+
+
+async def test_a_campaigns_results_tell_of_opens_clicks_and_what_came_back(
+    api: Api, box: Mailbox
+) -> None:
+    await connect(api, box)
+    await say(api, HTML)
+    await ada(api)
+    await measure(api, "granted")
+    steps = [{"send": {"template": "hello", "channels": ["mail"]}}]
+    said = {"name": "C", "trigger": {"event": "Seen"}, "purpose": PURPOSE, "steps": steps}
+    await api.put("/campaigns/hello", said)
+    await api.send("/v1/track", {"userId": "ada", "event": "Seen"})
+    await api.settle()
+    part = box.messages[-1].get_body(("html",))
+    assert part is not None
+    click, picture = re.findall(r'"http://cdp\.test(/r/[^"]+)"', part.get_content())
+    for path in (click, click, picture):
+        await follow(api, path)
+    forged = {"delivery": "00000000-0000-0000-0000-000000000000"}
+    for name in ("Email Bounced", "Email Opened"):
+        await api.send("/v1/track", {"userId": "ada", "event": name, "properties": forged})
+    await api.settle()
+    found: Any = await api.get("/campaigns/hello/results")
+    (message,) = found["messages"]
+    counts = {
+        name: message[name]["count"]
+        for name in ("sent", "opened", "clicked", "bounced", "complained")
+    }
+    assert counts == {"sent": 1, "opened": 1, "clicked": 1, "bounced": 0, "complained": 0}

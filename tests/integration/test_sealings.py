@@ -69,6 +69,7 @@ PROTECTED = {
     "memberships.profile": "hash",
     "model_fits.content": "master",
     "models.position": "hash",
+    "responses.delivery": "hash",
     "score_queue.profile": "hash",
     "meta.value": "plain",
     "nodes.component": "hash",
