@@ -1,0 +1,128 @@
+"""Campaigns on a shop's half year: who is messaged equals what plain Python finds in the file."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cdp import times
+from cdp.demo.story import FILE
+from tests.conftest import Api
+from tests.support.receiver import Receiver, receiving
+
+MINUTE, HOUR, DAY = (each * times.SECOND for each in (60, 3600, 86_400))
+LATEST = 40 * DAY  # what is played of the half year, up to
+BEFORE = 14 * DAY  # the end of it: a week in which most carts were left
+CARTS = "sequence('add_to_cart' then no 'purchase' for 2h, 7d) >= 2"
+KEEN = (
+    "sequence('product_view' then 'catalog' after 2m within 30m without 'product_view', 30d) >= 1"
+)
+Row = tuple[int, str]  # when, what
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+def played(end: int) -> dict[str, list[Row]]:
+    """The last weeks of the file by person, moved so that they end then."""
+    with gzip.open(FILE, "rt") as file:
+        rows = [
+            (times.from_datetime(datetime.fromisoformat(row["timestamp"]).replace(tzinfo=UTC)), row)
+            for row in csv.DictReader(file)
+        ]
+    last = max(at for at, _ in rows) - BEFORE
+    people: dict[str, list[Row]] = defaultdict(list)
+    for at, row in rows:
+        if last - LATEST < at <= last:
+            people[row["user_id"]].append((at + end - last, row["event"]))
+    return {person: sorted(mine) for person, mine in people.items()}
+
+
+def left_carts(mine: list[Row], now: int) -> Iterator[int]:
+    """When a cart was two hours old and nothing bought; another cart begins the two hours anew."""
+    adds = [at for at, what in mine if what == "add_to_cart"]
+    buys = [at for at, what in mine if what == "purchase"]
+    for at, following in zip(adds, [*adds, now + HOUR * 99][1:], strict=True):
+        over = at + 2 * HOUR
+        if following > over and not any(at <= buy <= over for buy in buys):
+            yield over
+
+
+def twice_in_a_week(mine: list[Row], now: int) -> bool:
+    return sum(now - 7 * DAY < over <= now for over in left_carts(mine, now)) >= 2
+
+
+def looked_long_and_at_similar(mine: list[Row], now: int) -> bool:
+    """A product, and the catalogue two minutes to half an hour later, with no product in between.
+
+    What happened at one instant has no order: a second product then is in between.
+    """
+    views = [at for at, what in mine if what == "product_view"]
+    lists = [at for at, what in mine if what == "catalog" and at > now - 30 * DAY]
+    return any(
+        2 * MINUTE <= at - seen <= 30 * MINUTE and sum(seen <= view <= at for view in views) == 1
+        for seen in views
+        for at in lists
+    )
+
+
+async def define(api: Api, hook: Receiver) -> None:
+    said = {"kind": "webhook", "url": hook.url, "segments": ["nobody"]}
+    await api.put("/destinations/mail", said)
+    for key, where in (("cart", CARTS), ("upsell", KEEN)):
+        await api.put(f"/segments/{key}", {"name": key, "where": where})
+        texts = {"en": {"line": key}}
+        await api.put(f"/templates/{key}", {"name": key, "channel": "data", "texts": texts})
+        steps = [{"send": {"template": key, "channels": ["mail"]}}]
+        campaign = {"name": key, "trigger": {"segment": key}, "purpose": "marketing_email"}
+        await api.put(f"/campaigns/{key}", campaign | {"steps": steps})
+    await api.settle()
+
+
+async def tell(api: Api, people: dict[str, list[Row]]) -> None:
+    batch: list[dict[str, Any]] = []
+    for number, (person, mine) in enumerate(sorted(people.items())):
+        allows = {"analytics": True, "marketing_email": number % 3 != 0}
+        context = {"consent": {"categoryPreferences": allows}}
+        batch += [
+            {"type": "track", "userId": person, "event": what, "timestamp": times.iso(at)}
+            | {"context": context}
+            for at, what in mine
+        ]
+    for first in range(0, len(batch), 200):
+        answer = await api.send("/v1/batch", {"batch": batch[first : first + 200]})
+        assert answer.is_success, answer.text
+    await api.settle()
+
+
+async def test_who_is_messaged_is_who_the_file_says(api: Api, hook: Receiver) -> None:
+    await define(api, hook)
+    end = times.now() - HOUR * 3
+    people = played(end)
+    await tell(api, people)
+    now = times.now()
+    allows = {each for number, each in enumerate(sorted(people)) if number % 3 != 0}
+    messages = [each.json["data"] for each in hook.requests]
+    for key, rule in (("cart", twice_in_a_week), ("upsell", looked_long_and_at_similar)):
+        wanted = {person for person, mine in people.items() if rule(mine, now)}
+        sent = [
+            each["identifiers"]["user_id"][0]
+            for each in messages
+            if each["content"]["campaign"] == key
+        ]
+        assert len(wanted) > 4, key
+        assert sorted(sent) == sorted(wanted & allows), key
+        results: Any = await api.get(f"/campaigns/{key}/results")
+        assert results["conversions"]["treated"]["of"] == len(wanted)
+        assert results["unsent"] == {"consent": len(wanted - allows)}
+        journeys: Any = await api.get(f"/campaigns/{key}/journeys?limit=1000")
+        assert {each["cause"].split()[0] for each in journeys["journeys"]} == {key}
