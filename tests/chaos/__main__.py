@@ -16,6 +16,7 @@ import pytest
 
 from tests.chaos.cache import cache
 from tests.chaos.clocks import clocks
+from tests.chaos.deliveries import deliveries
 from tests.chaos.disk import disk
 from tests.chaos.hot import hot
 from tests.chaos.kills import kills
@@ -36,6 +37,7 @@ SCENARIOS: dict[str, tuple[Scenario, int]] = {
     "overload": (overload, 600),
     "hot": (hot, 300),
     "poison": (poison, 300),
+    "deliveries": (deliveries, 900),
 }
 
 
