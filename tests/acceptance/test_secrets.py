@@ -16,7 +16,7 @@ import pytest
 from cdp.instance import services
 from cdp.settings import Settings
 from tests.support.alone import Alone
-from tests.support.platform import Platform
+from tests.support.platform import Platform, command_line
 from tests.support.stores import MASTER_KEY, Stores
 
 
@@ -36,7 +36,7 @@ def test_nothing_of_them_is_told_to_anybody(platform: Platform) -> None:
     secrets = secrets_of(platform.home / "data")
     assert len(secrets) == 5
     assert all(len(secret) > 20 for secret in secrets.values())
-    commands = [" ".join(each.cmdline()) for each in platform.processes()]
+    commands = [command_line(each) for each in platform.processes()]
     assert len(commands) > 5
     told = [
         *commands,

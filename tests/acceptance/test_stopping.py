@@ -24,6 +24,7 @@ from cdp.collect.sources import Sources
 from cdp.db import Database
 from cdp.instance import Running
 from cdp.limits import Limits
+from cdp.personalizing.held import Catalogue
 from cdp.plans.held import Plans
 from cdp.quality.tally import Tally
 from cdp.services.server import free_port
@@ -228,6 +229,7 @@ async def test_an_api_whose_writer_has_failed_says_so(monkeypatch: pytest.Monkey
         Sources(database),
         Plans(),
         Tally(database, Mock()),
+        Catalogue(""),
     )
     with pytest.raises(RuntimeError, match="the writer has failed"):
         async with background.lifespan(FastAPI()):

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import psutil
 
-from cdp.services.server import die_with_parent, free_port
+from cdp.services.server import die_with_parent
 from tests.support.stores import PLACE
 
 _START_SECONDS = 90.0
@@ -35,7 +35,7 @@ class Platform:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
-        self.port = free_port()
+        self.port = free_ports(1)  # none that a connection of somebody's might get meanwhile
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("CDP_")}
         self.environment |= {"CDP_DATA_DIR": str(home / "data"), "CDP_PORT": str(self.port)}
@@ -104,7 +104,7 @@ class Platform:
             return []
         assert self._process is not None
         below = psutil.Process(self._process.pid).children(recursive=True)
-        return [each for each in below if words in _command_line(each)]
+        return [each for each in below if words in command_line(each)]
 
     def log(self) -> str:
         """The end of what it printed."""
@@ -224,7 +224,8 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def _command_line(process: psutil.Process) -> str:
+def command_line(process: psutil.Process) -> str:
+    """Empty if it has ended meanwhile."""
     try:
         return " ".join(process.cmdline())
     except psutil.NoSuchProcess:  # it has ended meanwhile
