@@ -15,6 +15,7 @@ from typing import NamedTuple
 _FENCED = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DOCUMENT = re.compile(r"<<'(\w+)'")
 _SECONDS = 60.0  # a command may take
+_ASKS = re.compile(r"/(profiles/read|preview|dry-run) ")  # a POST that changes nothing
 _REST = "…"  # stands for whatever is printed there
 
 
@@ -28,7 +29,8 @@ class Example(NamedTuple):
     @property
     def only_reads(self) -> bool:
         """Whether it may be asked again until its answer is there."""
-        return self.command.startswith("curl ") and not re.search(r" -[dXT] ", self.command)
+        changes = re.search(r" -[dXT] ", self.command) and not _ASKS.search(self.command)
+        return self.command.startswith("curl ") and not changes
 
     def is_answered_by(self, output: str) -> bool:
         """Whether this was printed; white space apart, because pages break long lines."""
