@@ -146,6 +146,15 @@ DESTINATION |= {
     "topic": Perhaps("com.example.shop"),
     "team_id": Perhaps("A1B2C3D4E5"),
     "key_id": Perhaps("F6G7H8I9J0"),
+    "security": Perhaps("starttls"),
+    "username": Perhaps("cdp"),
+    "from_address": Perhaps("news@shop.example"),
+    "from_name": Perhaps("The Shop"),
+    "reply_to": Perhaps("care@shop.example"),
+    "return_path": Perhaps("bounces@shop.example"),
+    "connections": Perhaps(4),
+    "dkim_domain": Perhaps("shop.example"),
+    "dkim_selector": Perhaps("2026a"),
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
+from activation.kinds import KINDS
 from activation.kinds.webhook import WebhookDestination
 from activation.schema import URL
+from cdp.api import samples
 
 
 def taken(url: object) -> bool:
@@ -61,3 +63,9 @@ def test_ordinary_urls_are_taken(url: str) -> None:
 )
 def test_others_are_not(url: object) -> None:
     assert not taken(url)
+
+
+def test_every_setting_of_every_kind_is_shown_in_the_description() -> None:
+    for kind in KINDS.values():
+        shown = {name for name, each in kind.form().fields.items() if not each.load_only}
+        assert shown <= samples.DESTINATION.keys()
