@@ -242,5 +242,12 @@ async def test_what_is_no_subscription_is_refused(
     answer = await api.client.post("/push/subscriptions", json=body)
     assert answer.status_code == 400
     assert field in answer.json()["message"]
-    unknown = await api.client.post("/push/subscriptions", json=body | {"writeKey": "x"})
-    assert unknown.status_code in {400, 401}
+
+
+async def test_it_takes_a_write_key_and_no_other(api: Api) -> None:
+    body = {"userId": "ada", "subscription": Browser("https://push.example/x").subscription()}
+    for key in ("x", api.instance.keys["api_key"]):
+        answer = await api.client.post("/push/subscriptions", json=body | {"writeKey": key})
+        assert answer.status_code == 401
+    known = body | {"writeKey": api.instance.keys["write_key"]}
+    assert (await api.client.post("/push/subscriptions", json=known)).status_code == 200
