@@ -56,6 +56,17 @@ _WAYS = named(
 )
 
 
+# What was decided has offsets, which become visible in order. What merely moved has none, but its
+# rows are never deleted, and they are few.
+_VERSION = named(
+    """
+    select (select max("offset") from changes where segment = :key),
+           (select count(*) from carried where segment = :key)
+    """
+)
+_LAST = named('select max("offset") from changes where segment = :key')
+
+
 class Audience(NamedTuple):
     """A segment's number and purpose."""
 
@@ -75,6 +86,18 @@ async def find(connection: Connection, key: str) -> Audience | None:
     """The segment under a key."""
     row = (await connection.execute(_AUDIENCE, {"key": key})).first()
     return Audience(*row) if row else None
+
+
+async def version(connection: Connection, key: str) -> tuple[int | None, int]:
+    """Of who is in a segment: as long as it is the same, nobody came or went."""
+    row = (await connection.execute(_VERSION, {"key": key})).one()
+    return row[0], row[1]
+
+
+async def last_change(connection: Connection, key: str) -> int | None:
+    """The offset of a segment's last entry or exit."""
+    last: int | None = (await connection.execute(_LAST, {"key": key})).scalar_one()
+    return last
 
 
 async def count(connection: Connection, keys: Collection[str]) -> int:
