@@ -108,9 +108,8 @@ class Pulling:
             subject, key = sealed[at : at + _ID], sealed[at + _ID : at + _DATA - _LENGTH]
             at += _DATA
             end = at + int.from_bytes(sealed[at - _LENGTH : at])
-            box = self.vault.unwrap(subject, key)
-            plain = box.unpack(sealed[at:end], fragment.sealed_as(subject))
-            found.append(identified.decode(plain))
+            packed, context = sealed[at:end], fragment.sealed_as(subject)
+            found.append(identified.decode(self.vault.read(subject, key, packed, context)))
             at = end
         return found
 

@@ -99,7 +99,6 @@ CONTENT: dict[str, Any] = {
     },
     "PUT /api/v1/pacing": {"caps": [{"limit": 3, "window": "7d"}]},
     "PUT /api/v1/destinations/{key}": {"kind": "webhook", "url": "http://127.0.0.1:9/"},
-    "POST /api/v1/destinations/{key}/sync": {},
     "POST /api/v1/content/import": {"feed": {"items": []}, "prefix": "b", "slots": ["hero"]},
     "PUT /api/v1/content/{key}": {
         "name": "N",
