@@ -1,4 +1,4 @@
-"""What the API's routes work with; put together in `cdp.main`."""
+"""What the API's routes work with; put together in `cdp.application`."""
 
 from __future__ import annotations
 
