@@ -17,6 +17,7 @@ from cdp.collect.routes import Collecting
 from cdp.evidence.receipts import Controller
 from cdp.limits import Limits, Rates
 from cdp.personalizing.held import Catalogue
+from cdp.personalizing.questions import Questions
 from cdp.privacy.asking import Asking
 from cdp.settings import Settings
 from cdp.telemetry import Traces
@@ -51,6 +52,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
             settings.storage_location,
         ),
         catalogue=Catalogue(core.people.home),
+        questions=Questions(core.database),
         private=settings.private_webhooks,
     )
     admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
@@ -65,6 +67,7 @@ def application(settings: Settings, core: Core, traces: Traces | None = None) ->
         collector.sources,
         *watching,
         parts.catalogue,
+        parts.questions,
     )
     requesting = Asking(core.database, core.vault, core.people.home)
     return create(parts, collecting, background.lifespan, requesting, traces)
