@@ -20,7 +20,7 @@ from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
 from cdp.api.bounces import Bounces, BounceSchema
-from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
+from cdp.api.campaigns import CampaignCallSchema, Campaigns
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
@@ -34,6 +34,7 @@ from cdp.api.guarded import Guarded
 from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
 from cdp.api.imports import Imports
+from cdp.api.journeys import Journeys, RehearsalSchema
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
@@ -124,6 +125,7 @@ RESOURCES = (
     Parked,
     Pacing,
     Campaigns,
+    Journeys,
     Templates,
     Imports,
     Bounces,
