@@ -120,6 +120,7 @@ DESTINATION: dict[str, Any] = {
     "max_attempts": 8,
     "timeout": 10.0,
     "concurrency": 64,
+    "rate": Null(50.0),
     "enabled": True,
     "consent_events": True,
     "corrections": True,
