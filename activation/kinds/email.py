@@ -118,7 +118,7 @@ class Email:
         self._destination = destination
         self._pool = pool
         self._signer = signer
-        self._tracked = reach.tracked
+        self._reach = reach
 
     async def send(
         self, messages: Sequence[Message], claim: Claim, now: Instant
@@ -145,7 +145,7 @@ class Email:
         sender, name = said["from_address"], said["from_name"]
         envelope = Envelope(sender, name, said["reply_to"], to, message.delivery.id, seconds, leave)
         try:
-            html = self._tracked(
+            html = self._reach.tracked(
                 message.view, message.delivery, str(message.content.get("html") or "")
             )
             raw = written(envelope, {**message.content, "html": html})
@@ -153,7 +153,12 @@ class Email:
             return Outcome(False, None, str(error), final=True)
         if self._signer is not None:
             raw = dkim.signed(raw, self._signer, seconds)
-        return await self._hand_over(Letter(said["return_path"] or sender, to, raw), claim)
+        letter = Letter(said["return_path"] or sender, to, raw)
+        outcome = await self._hand_over(letter, claim)
+        if outcome.final:  # the server refused it, and may have said that there is no such address
+            status = outcome.reason.rpartition(" ")[2]
+            await self._reach.unreachable(message.view, message.delivery, status)
+        return outcome
 
     async def _hand_over(self, letter: Letter, claim: Claim) -> Outcome:
         import aiosmtplib

@@ -16,7 +16,8 @@ from typing import Literal, NamedTuple, TypeAlias
 Kind: TypeAlias = Literal["bounced", "complained"]
 _OURS = re.compile(r"<([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})@[^<>\s]+>")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_NOBODY = re.compile(r"5\.1\.\d+|5\.2\.1")  # no such address, or nobody reads it (RFC 3463)
+# No such address, or nobody reads it (RFC 3463, RFC 7505); 5.1.7 to 5.1.9 are about the sender.
+_NOBODY = re.compile(r"5\.1\.(?:[0-6]|10)|5\.2\.1")
 _MOST_PARTS = 100
 
 

@@ -17,7 +17,7 @@ from activation.mail import reports
 from activation.mail.reports import Report, Unreadable
 from activation.mail.writing import address_of
 from activation.model import MESSAGE, Delivery
-from cdp import facts
+from cdp import bouncing, facts
 from cdp.api import openapi, pages
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -29,7 +29,6 @@ from cdp.log.writing import fact_of
 from cdp.suppression import store as suppressions
 
 _RAW = "message/rfc822"
-_NAMES = {"bounced": "Email Bounced", "complained": "Email Marked as Spam"}
 _SAMPLE: dict[str, Any] = {"delivery": ID, "fact": "Email Bounced", "suppressed": True}
 
 
@@ -41,7 +40,7 @@ class BounceSchema(Form):
         validate=validate.Length(1, 1000),
         metadata={"description": "the Message-ID that it was sent with"},
     )
-    type = fields.String(required=True, validate=validate.OneOf(list(_NAMES)))
+    type = fields.String(required=True, validate=validate.OneOf(list(bouncing.NAMES)))
     status = fields.String(
         load_default="",
         validate=validate.Length(max=20),
@@ -89,26 +88,13 @@ class Bounces:
                 suppressed = await suppressions.suppress(connection, [subject]) > 0
         told: Mapping[str, Any] = {
             "delivery": str(uuid.UUID(bytes=found.id)),
-            "fact": _NAMES[report.kind],
+            "fact": bouncing.NAMES[report.kind],
             "suppressed": suppressed,
         }
         return pages.json(told)
 
     async def _tell(self, report: Report, delivery: Delivery, who: Identifier) -> None:
-        about = {
-            "delivery": str(uuid.UUID(bytes=delivery.id)),
-            "campaign": delivery.segment,
-            "destination": delivery.destination,
-            "status": report.status,
-        }
-        event = facts.fact(
-            self.parts.vault,
-            "track",
-            about,
-            message_id=f"email {report.kind} {delivery.id.hex()}",
-            name=_NAMES[report.kind],
-            **facts.about(who),
-        )
+        event = bouncing.told(self.parts.vault, report, delivery, facts.about(who))
         subject = self.parts.vault.subject(*who)
         await self.parts.appender.append([fact_of(event, subject, consent=False)])
 
