@@ -42,11 +42,15 @@ def delivery_of(message_id: str) -> bytes:
     return uuid.UUID(found[1]).bytes
 
 
-def report_of(kind: Kind, delivery: bytes, status: str) -> Report:
-    """What a status (RFC 3463) says of an address; a complaint is for good."""
-    return Report(
-        kind, delivery, status, kind == "complained" or _NOBODY.fullmatch(status) is not None
-    )
+def report_of(kind: Kind, delivery: bytes, status: str, *, hard: bool = False) -> Report:
+    """What a status (RFC 3463) says of an address; a complaint is for good.
+
+    Where it says nothing (none, or x.0.0), a `hard` bounce is for good too.
+    """
+    gone = _NOBODY.fullmatch(status) is not None
+    if not status or status.endswith(".0.0"):
+        gone = hard
+    return Report(kind, delivery, status, kind == "complained" or gone)
 
 
 def read(raw: bytes) -> Report:

@@ -70,33 +70,41 @@ class Bounces:
             report = _read(request.headers.get("content-type", ""), body)
         except Unreadable as error:
             raise Invalid(f"message_id: {error}", field="message_id") from None
-        async with self.parts.database.transaction() as connection:
-            found = await delivery_store.lookup(connection, report.delivery)
-            if found is None or found.kind != MESSAGE:
-                raise NotFound("there is no such message: was it sent from here?")
-            who = await identity_store.profile_of(connection, found.profile)
-            profile = who or found.profile
-            views = await self.parts.people.load(connection, [profile])
-        address = address_of(views.get(profile, {}))
-        if not address:
-            raise NotFound("the person has no e-mail address any more")
-        await self._tell(report, found, Identifier("email", address))
+        delivery, address = await addressed(self.parts, report)
+        await tell(self.parts, report, delivery, address)
         suppressed = False
         if report.lasting:
             async with self.parts.changing(request) as connection:
                 subject = self.parts.vault.subject("email", address)
                 suppressed = await suppressions.suppress(connection, [subject]) > 0
         told: Mapping[str, Any] = {
-            "delivery": str(uuid.UUID(bytes=found.id)),
+            "delivery": str(uuid.UUID(bytes=delivery.id)),
             "fact": bouncing.NAMES[report.kind],
             "suppressed": suppressed,
         }
         return pages.json(told)
 
-    async def _tell(self, report: Report, delivery: Delivery, who: Identifier) -> None:
-        event = bouncing.told(self.parts.vault, report, delivery, facts.about(who))
-        subject = self.parts.vault.subject(*who)
-        await self.parts.appender.append([fact_of(event, subject, consent=False)])
+
+async def addressed(parts: Parts, report: Report) -> tuple[Delivery, str]:
+    """The delivery that it is about, and whom that was to; NotFound if that is nobody of ours."""
+    async with parts.database.transaction() as connection:
+        found = await delivery_store.lookup(connection, report.delivery)
+        if found is None or found.kind != MESSAGE:
+            raise NotFound("there is no such message: was it sent from here?")
+        who = await identity_store.profile_of(connection, found.profile)
+        profile = who or found.profile
+        views = await parts.people.load(connection, [profile])
+    address = address_of(views.get(profile, {}))
+    if not address:
+        raise NotFound("the person has no e-mail address any more")
+    return found, address
+
+
+async def tell(parts: Parts, report: Report, delivery: Delivery, address: str) -> None:
+    """As a fact of theirs."""
+    who = Identifier("email", address)
+    event = bouncing.told(parts.vault, report, delivery, facts.about(who))
+    await parts.appender.append([fact_of(event, parts.vault.subject(*who), consent=False)])
 
 
 def _read(content_type: str, body: bytes) -> Report:

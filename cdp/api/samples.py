@@ -156,6 +156,7 @@ DESTINATION |= {
     "connections": Perhaps(4),
     "dkim_domain": Perhaps("shop.example"),
     "dkim_selector": Perhaps("2026a"),
+    "provider": Perhaps("ses"),
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
