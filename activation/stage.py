@@ -50,6 +50,7 @@ class Ready(NamedTuple):
     destination: Destination
     connector: Connector
     claim: Claim
+    slot: Instant = 0  # not before, where a destination has a rate
 
     @property
     def delivery(self) -> Delivery:
@@ -73,6 +74,7 @@ class Allowed(NamedTuple):
     says: Mapping[str, Any]
     cite: Mapping[str, Any]
     content: Mapping[str, Any] = MappingProxyType({})  # of a message
+    slot: Instant = 0
 
     def due(self) -> Due:
         """As pacing sees it."""
@@ -83,7 +85,8 @@ class Allowed(NamedTuple):
         """As it is sent."""
         tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
         message = Message(tried, self.view, self.content, {})
-        return Ready(message, self.target.destination, connectors.of(self.target), claim)
+        connector = connectors.of(self.target)
+        return Ready(message, self.target.destination, connector, claim, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +150,14 @@ class Activation:
     ) -> list[Allowed]:
         """Those whose destination has room; of the others `marks` gets until when they wait."""
         due = [(each.delivery, each.target.destination) for each in allowed]
-        put_off = await self.lanes.decide(connection, due, claim)
+        put_off, slots = await self.lanes.decide(connection, due, claim)
         marks += put_off
         later = {mark.id for mark in put_off}
-        return [each for each in allowed if each.delivery.id not in later]
+        return [
+            each._replace(slot=slots.get(each.delivery.id, 0))
+            for each in allowed
+            if each.delivery.id not in later
+        ]
 
     async def _composed(
         self, connection: Connection, allowed: Sequence[Allowed], marks: list[Mark]

@@ -97,16 +97,20 @@ def _connectors(
     """
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
+    from cdp.bouncing import Unreachable
+    from cdp.finding import Finding
     from cdp.responses import Tracking
     from cdp.subscriptions import Gone
 
     system, (files, public_url) = core.vault.system, ours
+    finding = Finding(core.database, core.keyring, core.partitions)
     reach = Reach(
         client,
         private,
-        Gone(core.database, core.keyring, core.partitions),
+        Gone(finding),
         files,
         Tracking(core.vault, public_url.rstrip("/")),
+        Unreachable(finding),
     )
     return Connectors(
         reach, lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode()

@@ -48,6 +48,7 @@ from cdp.api.preferences import Preferences
 from cdp.api.previews import Previews
 from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
+from cdp.api.providing import Providing
 from cdp.api.pushing import Pushing
 from cdp.api.quality import Quality
 from cdp.api.quarantine import Quarantine, ReplaySchema
@@ -167,6 +168,7 @@ def create(
     app.include_router(personalize.router())
     app.include_router(Pushing(parts, collecting.visitors).router())
     app.include_router(Responding(parts, collecting.visitors).router())
+    app.include_router(Providing(parts, collecting.visitors).router())
     app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)
