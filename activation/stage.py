@@ -29,6 +29,7 @@ from activation.opening import Connectors
 from activation.pacing import store as pacing_store
 from activation.pacing.model import Drop, Wait
 from activation.pacing.stage import Due, Pacing
+from activation.shaping import shaped
 from activation.store import Mark, Stored
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
@@ -84,7 +85,8 @@ class Allowed(NamedTuple):
     def ready(self, connectors: Connectors, claim: Claim) -> Ready:
         """As it is sent."""
         tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
-        message = Message(tried, self.view, self.content, {})
+        view = shaped(self.target.destination.settings, self.view)
+        message = Message(tried, view, self.content, {})
         connector = connectors.of(self.target)
         return Ready(message, self.target.destination, connector, claim, self.slot)
 

@@ -196,6 +196,7 @@ def jobs(core: Core) -> Jobs:
     from cdp.retention.expiring import Expiring
     from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
+    from cdp.syncing import Syncing
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
     rules = RuleWork(core.database, core.partitions, core.people)
@@ -215,6 +216,7 @@ def jobs(core: Core) -> Jobs:
         learning=Learning(core.database, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
         rhythms=Rhythms(core.database, core.people),
+        syncing=Syncing(core.database, core.partitions),
     )
 
 
