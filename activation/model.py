@@ -40,6 +40,7 @@ class Destination:
     consent_events: bool = False  # hears of it when a yes has ended
     concurrency: int = 64  # tries at a time, of each worker
     corrections: bool = True  # hears of who is in or out because an event was corrected
+    rate: float | None = None  # deliveries a second, of all workers together
 
 
 class Entry(NamedTuple):

@@ -51,6 +51,7 @@ class Ready(NamedTuple):
     destination: Destination
     connector: Connector
     claim: Claim
+    slot: Instant = 0  # not before, where a destination has a rate
 
     @property
     def delivery(self) -> Delivery:
@@ -74,6 +75,7 @@ class Allowed(NamedTuple):
     says: Mapping[str, Any]
     cite: Mapping[str, Any]
     content: Mapping[str, Any] = MappingProxyType({})  # of a message
+    slot: Instant = 0
 
     def due(self) -> Due:
         """As pacing sees it."""
@@ -85,7 +87,8 @@ class Allowed(NamedTuple):
         tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
         view = shaped(self.target.destination.settings, self.view)
         message = Message(tried, view, self.content, {})
-        return Ready(message, self.target.destination, connectors.of(self.target), claim)
+        connector = connectors.of(self.target)
+        return Ready(message, self.target.destination, connector, claim, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +134,10 @@ class Activation:
         written = [each.id for each in claimed if each.kind in {ERASED, MESSAGE}]
         sealed = await store.bodies(connection, written) if written else {}
         said = {each: self.told(each, body) for each, body in sealed.items()}
-        marks: list[Mark] = []
-        allowed: list[Allowed] = []
-        for delivery in claimed:
-            target, permit = stored.get(delivery.destination), permits[delivery.id]
-            says = said.get(delivery.id, {})
-            view = says if delivery.kind == ERASED else whom.views.get(delivery.profile)
-            view = view or nobody(delivery)
-            if not permit.granted:
-                marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
-            elif target is None or not target.destination.enabled:
-                marks.append(Mark(delivery.id, "parked", "no such destination any more"))
-            elif view is None:
-                marks.append(Mark(delivery.id, "parked", "no such profile any more"))
-            else:
-                allowed.append(Allowed(delivery, target, view, says, permit.cite))
+        asked = [(each, stored.get(each.destination), permits[each.id]) for each in claimed]
+        allowed, marks = _permitted(asked, said, whom.views)
+        await self.note(connection, marks)  # what is over takes no room from the others
+        marks = []
         clear = await self._cleared(connection, allowed, claim, marks)
         composed = await self._composed(connection, clear, marks)
         going = await self._paced(connection, composed, whom, claim.at, marks)
@@ -160,10 +152,14 @@ class Activation:
     ) -> list[Allowed]:
         """Those whose destination has room; of the others `marks` gets until when they wait."""
         due = [(each.delivery, each.target.destination) for each in allowed]
-        put_off = await self.lanes.decide(connection, due, claim)
+        put_off, slots = await self.lanes.decide(connection, due, claim)
         marks += put_off
         later = {mark.id for mark in put_off}
-        return [each for each in allowed if each.delivery.id not in later]
+        return [
+            each._replace(slot=slots.get(each.delivery.id, 0))
+            for each in allowed
+            if each.delivery.id not in later
+        ]
 
     async def _composed(
         self, connection: Connection, allowed: Sequence[Allowed], marks: list[Mark]
@@ -248,3 +244,26 @@ class Activation:
                 Mark(each.delivery.id, state, outcome.reason, due, outcome.status, attempt=tried)
             )
         return marks
+
+
+def _permitted(
+    asked: Sequence[tuple[Delivery, Stored | None, Permit]],
+    said: Mapping[bytes, Mapping[str, Any]],
+    views: Mapping[ProfileId, Mapping[str, Any]],
+) -> tuple[list[Allowed], list[Mark]]:
+    """Those that there is somebody for, who allows it, and somewhere to send to; else why not."""
+    marks: list[Mark] = []
+    allowed: list[Allowed] = []
+    for delivery, target, permit in asked:
+        says = said.get(delivery.id, {})
+        view = says if delivery.kind == ERASED else views.get(delivery.profile)
+        view = view or nobody(delivery)
+        if not permit.granted:
+            marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
+        elif target is None or not target.destination.enabled:
+            marks.append(Mark(delivery.id, "parked", "no such destination any more"))
+        elif view is None:
+            marks.append(Mark(delivery.id, "parked", "no such profile any more"))
+        else:
+            allowed.append(Allowed(delivery, target, view, says, permit.cite))
+    return allowed, marks

@@ -12,10 +12,10 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import activation.campaigns.store as campaigns
-import activation.lanes.store as circuits
 import activation.store as delivery_store
 import identity.store as identity_store
 import profiles.store as profile_store
+from activation.lanes import releasing
 from cdp import metrics, times, touches
 from cdp.builds import Builder
 from cdp.db import Database
@@ -37,7 +37,6 @@ from cdp.stream import checkpoints
 from cdp.syncing import Syncing
 
 _SLICE = 2000
-_RELEASED = 200  # at a tick, for each destination that answers again
 _TICK = 0.25  # seconds; exits by time happen within it
 _MATCH_SECONDS = 1
 _CHAIN_SECONDS = 1
@@ -92,10 +91,10 @@ class Jobs:
                 return
 
     async def release_held(self) -> None:
-        """Let go what was held for destinations that answer again."""
+        """Let go what was held for destinations that answer again, or until its slot is near."""
         async with self.database.transaction() as connection:
-            for destination in await circuits.closing(connection):
-                await circuits.release(connection, destination, times.now(), _RELEASED)
+            await releasing.answering(connection, times.now())
+            await releasing.limited(connection, times.now())
 
     async def wake_journeys(self) -> None:
         """Touch the profiles whose journeys through campaigns go on."""

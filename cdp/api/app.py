@@ -21,7 +21,7 @@ from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
 from cdp.api.bounces import Bounces, BounceSchema
-from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
+from cdp.api.campaigns import CampaignCallSchema, Campaigns
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
@@ -35,6 +35,7 @@ from cdp.api.guarded import Guarded
 from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
 from cdp.api.imports import Imports
+from cdp.api.journeys import Journeys, RehearsalSchema
 from cdp.api.ledger import Ledger
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
@@ -49,6 +50,7 @@ from cdp.api.preferences import Preferences
 from cdp.api.previews import Previews
 from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
+from cdp.api.providing import Providing
 from cdp.api.pushing import Pushing
 from cdp.api.quality import Quality
 from cdp.api.quarantine import Quarantine, ReplaySchema
@@ -130,6 +132,7 @@ RESOURCES = (
     Parked,
     Pacing,
     Campaigns,
+    Journeys,
     Templates,
     Imports,
     Bounces,
@@ -171,6 +174,7 @@ def create(
     app.include_router(personalize.router())
     app.include_router(Pushing(parts, collecting.visitors).router())
     app.include_router(Responding(parts, collecting.visitors).router())
+    app.include_router(Providing(parts, collecting.visitors).router())
     app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)

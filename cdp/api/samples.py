@@ -120,6 +120,7 @@ DESTINATION: dict[str, Any] = {
     "max_attempts": 8,
     "timeout": 10.0,
     "concurrency": 64,
+    "rate": Null(50.0),
     "enabled": True,
     "consent_events": True,
     "corrections": True,
@@ -158,6 +159,7 @@ DESTINATION |= {
     "connections": Perhaps(4),
     "dkim_domain": Perhaps("shop.example"),
     "dkim_selector": Perhaps("2026a"),
+    "provider": Perhaps("ses"),
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),

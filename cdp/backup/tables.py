@@ -38,6 +38,7 @@ WHOLE = (
     "counters",
     "definitions",
     "deliveries",
+    "delivery_slots",
     "destinations",
     "erasures",
     "identity_history",

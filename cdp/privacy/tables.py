@@ -53,6 +53,7 @@ STAYS = {
     "contents": "configuration",
     "counters": "configuration",
     "definitions": "configuration",
+    "delivery_slots": "when destinations with a rate take the next delivery",
     "destinations": "configuration",
     "erasures": "whose keys were destroyed, as keyed hashes: what keeps them from coming back",
     "events": "sealed with keys that are destroyed: nobody can read them again",
