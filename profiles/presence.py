@@ -9,6 +9,7 @@ from cdp.db import Connection, named
 from cdp.events import Instant, ProfileId
 
 _AUDIENCE = named("select id, purpose from segments where key = :key")
+_PURPOSES = named("select key, purpose from segments")
 _COUNT = named(
     """
     select count(*) from memberships m join segments s on s.id = m.segment
@@ -86,6 +87,11 @@ async def find(connection: Connection, key: str) -> Audience | None:
     """The segment under a key."""
     row = (await connection.execute(_AUDIENCE, {"key": key})).first()
     return Audience(*row) if row else None
+
+
+async def purposes(connection: Connection) -> dict[str, str]:
+    """The purpose of each segment, by its key."""
+    return {row[0]: row[1] for row in await connection.execute(_PURPOSES)}
 
 
 async def version(connection: Connection, key: str) -> tuple[int | None, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activation.audiences.model import Names, rows
+from activation.audiences.model import Names, calls, rows
 from activation.kinds import KINDS
 from activation.model import Delivery, Destination, body, delivery_id
 from activation.shaping import shaped
@@ -131,3 +131,17 @@ def test_a_name_is_given_once() -> None:
     said = {"kind": "file", "folder": "a", "traits": {"x": "a"}, "computed": {"x": "b"}}
     problems = KINDS["file"].form().validate(said)
     assert problems == {"computed": {"x": ["Must be a name that is not taken: traits has it."]}}
+
+
+def test_an_update_says_what_is_known_now_and_no_move() -> None:
+    updated = Delivery(b"d" * 16, "crm", WHO, "buyers", "updated", 1, "analytics")
+    view = shaped(SETTINGS, VIEW)
+    said = body(updated, view, {})
+    assert (said["type"], said["data"]["computed"]["ltv"]) == ("segment.updated", 51.2)
+    (row,) = rows(updated, view, Names({"tier": "plan"}, {"ltv": "worth"}))
+    assert (row.member, row.since, row.traits) == (True, None, {"tier": "pro", "ltv": "51.2"})
+    (call,) = calls(updated, view, Names({"tier": "plan"}, {"ltv": "worth"}))
+    assert (call["type"], call["traits"]) == (
+        "identify",
+        {"tier": "pro", "ltv": 51.2, "none": None},
+    )
