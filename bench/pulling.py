@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import tempfile
@@ -15,8 +16,10 @@ import psycopg
 
 from bench.measure import Figure, accounted, database, services
 from cdp import keyset
+from cdp.db import Database
 from cdp.instance import master_keys
 from cdp.log.vault import Vault
+from cdp.pulling import PAGE, Pulling
 from cdp.settings import Settings
 from profiles import fragment
 from profiles.fragment import Fragment, Tally
@@ -55,19 +58,25 @@ def pulling(members: int = MEMBERS) -> list[Figure]:
             )
             segment = _fill(connection, vault, members)
             floor = _floor(connection, segment, members)
+        sealed = members / asyncio.run(_sealed(services(platform)["database"], vault, segment))
         _pull(platform, "include=none", members)
         return [
             _figure(
-                f"{members:,} members as NDJSON, {what}", _pull(platform, query, members), floor
-            )
-            for what, query in (
-                ("profile ids alone", "include=none"),
-                ("with three identifiers each", "include=identifiers"),
-            )
+                f"{members:,} members as NDJSON, profile ids alone",
+                _pull(platform, "include=none", members),
+                floor,
+                "COPY of the members' rows to nowhere",
+            ),
+            _figure(
+                f"{members:,} members as NDJSON, with three identifiers each",
+                _pull(platform, "include=identifiers", members),
+                sealed,
+                "reading the same rows, sealed, and doing nothing with them",
+            ),
         ]
 
 
-def _figure(what: str, pulled: Pulled, floor: float) -> Figure:
+def _figure(what: str, pulled: Pulled, floor: float, of: str) -> Figure:
     rate = pulled.lines / pulled.seconds
     notes = {
         "MB of the API process before, peak, after": (
@@ -78,7 +87,7 @@ def _figure(what: str, pulled: Pulled, floor: float) -> Figure:
         "µs of processor time per member": {k: round(v, 1) for k, v in pulled.spent.items()},
         "MB/s": round(pulled.size / pulled.seconds / _MEGABYTE, 1),
     }
-    beside = f"COPY of the members' rows to nowhere: {floor:,.0f}/s"
+    beside = f"{of}: {floor:,.0f}/s"
     met = rate >= WANTED
     return Figure(what, rate, "members/s", f"≥ {WANTED:,}", met, beside, rate / floor, notes)
 
@@ -143,6 +152,16 @@ def _floor(connection: psycopg.Connection[Any], segment: int, members: int) -> f
         for _ in copy:
             pass
     return members / (time.perf_counter() - begun)
+
+
+async def _sealed(url: str, vault: Vault, segment: int) -> float:
+    """Seconds that the database takes to give what lines with identifiers are made of."""
+    reading, after = Pulling(Database(url), vault), b""
+    begun = time.perf_counter()
+    while len(rows := await reading.page(segment, after, identifiers=True)) == PAGE:
+        after = rows[-1][0]
+    await reading.database.close()
+    return time.perf_counter() - begun
 
 
 def _pull(platform: Platform, query: str, members: int) -> Pulled:

@@ -74,12 +74,12 @@ class Pulling:
 
         Whoever has no identifiers that can be told, for their keys are gone, is told without.
         """
-        ahead = asyncio.create_task(self._page(segment, b"", identifiers))
+        ahead = asyncio.create_task(self.page(segment, b"", identifiers))
         try:
             while True:
                 rows = await ahead
                 if len(rows) == PAGE:
-                    ahead = asyncio.create_task(self._page(segment, rows[-1][0], identifiers))
+                    ahead = asyncio.create_task(self.page(segment, rows[-1][0], identifiers))
                     await asyncio.sleep(0)  # it is asked before these are worked on
                 yield _encoder.encode_lines([self._line(row) for row in rows])
                 if len(rows) < PAGE:
@@ -87,7 +87,8 @@ class Pulling:
         finally:
             ahead.cancel()
 
-    async def _page(self, segment: int, after: bytes, identifiers: bool) -> Sequence[Row]:
+    async def page(self, segment: int, after: bytes, identifiers: bool) -> Sequence[Row]:
+        """The next members after a profile id, with what is sealed of them or without."""
         statement = _SEALED if identifiers else _BARE
         values = {"segment": segment, "after": after, "limit": PAGE}
         rows: Sequence[Row] = await self.database.rows(statement, **values)  # type: ignore[assignment]
