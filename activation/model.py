@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from activation.shaping import COMPUTED
 from cdp.events import Instant, ProfileId
 from cdp.times import SECOND, iso
 
@@ -122,10 +123,6 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
     ]
 
 
-def _needed(entry: Entry, destination: Destination) -> str:
-    return needed(destination.purpose or entry.purpose, destination)
-
-
 def needed(purpose: str, destination: Destination) -> str:
     """The purpose that people must allow: their channel's, where they allow it by channel."""
     by = destination.channel
@@ -210,14 +207,14 @@ def body(delivery: Delivery, view: Mapping[str, Any], content: Mapping[str, Any]
                 "identifiers": view.get("identifiers", {}),
             },
         }
-    return {
-        "type": f"segment.{delivery.kind}",
-        "timestamp": iso(delivery.at),
-        "data": {
-            "segment": delivery.segment,
-            "cause": delivery.cause,
-            "profile_id": view.get("profile_id"),
-            "identifiers": view.get("identifiers", {}),
-            "traits": view.get("traits", {}) if delivery.kind == "entered" else {},
-        },
+    entered = delivery.kind == "entered"
+    data = {
+        "segment": delivery.segment,
+        "cause": delivery.cause,
+        "profile_id": view.get("profile_id"),
+        "identifiers": view.get("identifiers", {}),
+        "traits": view.get("traits", {}) if entered else {},
     }
+    if COMPUTED in view:
+        data["computed"] = view[COMPUTED] if entered else {}
+    return {"type": f"segment.{delivery.kind}", "timestamp": iso(delivery.at), "data": data}

@@ -29,6 +29,7 @@ from activation.opening import Connectors
 from activation.pacing import store as pacing_store
 from activation.pacing.model import Drop, Wait
 from activation.pacing.stage import Due, Pacing
+from activation.shaping import shaped
 from activation.store import Mark, Stored
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
@@ -84,7 +85,8 @@ class Allowed(NamedTuple):
     def ready(self, connectors: Connectors, claim: Claim) -> Ready:
         """As it is sent."""
         tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
-        message = Message(tried, self.view, self.content, {})
+        view = shaped(self.target.destination.settings, self.view)
+        message = Message(tried, view, self.content, {})
         connector = connectors.of(self.target)
         return Ready(message, self.target.destination, connector, claim, self.slot)
 
@@ -132,21 +134,10 @@ class Activation:
         written = [each.id for each in claimed if each.kind in {ERASED, MESSAGE}]
         sealed = await store.bodies(connection, written) if written else {}
         said = {each: self.told(each, body) for each, body in sealed.items()}
-        marks: list[Mark] = []
-        allowed: list[Allowed] = []
-        for delivery in claimed:
-            target, permit = stored.get(delivery.destination), permits[delivery.id]
-            says = said.get(delivery.id, {})
-            view = says if delivery.kind == ERASED else whom.views.get(delivery.profile)
-            view = view or nobody(delivery)
-            if not permit.granted:
-                marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
-            elif target is None or not target.destination.enabled:
-                marks.append(Mark(delivery.id, "parked", "no such destination any more"))
-            elif view is None:
-                marks.append(Mark(delivery.id, "parked", "no such profile any more"))
-            else:
-                allowed.append(Allowed(delivery, target, view, says, permit.cite))
+        asked = [(each, stored.get(each.destination), permits[each.id]) for each in claimed]
+        allowed, marks = _permitted(asked, said, whom.views)
+        await self.note(connection, marks)  # what is over takes no room from the others
+        marks = []
         clear = await self._cleared(connection, allowed, claim, marks)
         composed = await self._composed(connection, clear, marks)
         going = await self._paced(connection, composed, whom, claim.at, marks)
@@ -253,3 +244,26 @@ class Activation:
                 Mark(each.delivery.id, state, outcome.reason, due, outcome.status, attempt=tried)
             )
         return marks
+
+
+def _permitted(
+    asked: Sequence[tuple[Delivery, Stored | None, Permit]],
+    said: Mapping[bytes, Mapping[str, Any]],
+    views: Mapping[ProfileId, Mapping[str, Any]],
+) -> tuple[list[Allowed], list[Mark]]:
+    """Those that there is somebody for, who allows it, and somewhere to send to; else why not."""
+    marks: list[Mark] = []
+    allowed: list[Allowed] = []
+    for delivery, target, permit in asked:
+        says = said.get(delivery.id, {})
+        view = says if delivery.kind == ERASED else views.get(delivery.profile)
+        view = view or nobody(delivery)
+        if not permit.granted:
+            marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
+        elif target is None or not target.destination.enabled:
+            marks.append(Mark(delivery.id, "parked", "no such destination any more"))
+        elif view is None:
+            marks.append(Mark(delivery.id, "parked", "no such profile any more"))
+        else:
+            allowed.append(Allowed(delivery, target, view, says, permit.cite))
+    return allowed, marks

@@ -8,7 +8,7 @@ from typing import Any
 
 import activation.store as delivery_store
 import profiles.store as profile_store
-from activation.campaigns.stage import Present, Way
+from activation.campaigns.going import Present, Way
 from activation.kinds import KINDS
 from activation.model import Destination, needed
 from cdp.db import Connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from activation.campaigns.stage import Listening
+from activation.campaigns.listening import Listening
 from cdp import origins, touches
 from cdp.events import Event, SubjectId
 from cdp.stream.stage import Unit

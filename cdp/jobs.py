@@ -34,6 +34,7 @@ from cdp.retention.expiring import Expiring
 from cdp.rhythms import Rhythms
 from cdp.rulework import RuleWork
 from cdp.stream import checkpoints
+from cdp.syncing import Syncing
 
 _SLICE = 2000
 _TICK = 0.25  # seconds; exits by time happen within it
@@ -43,6 +44,8 @@ _TRIM_SECONDS = 5
 _MODEL_SECONDS = 1
 _EXPIRE_SECONDS = 60
 _RHYTHM_SECONDS = 3600
+_SYNC_SECONDS = 1
+_PAUSE = 0.05  # seconds between two pieces of what must hold up nobody
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +65,7 @@ class Jobs:
     learning: Learning
     scoring: Scoring
     rhythms: Rhythms
+    syncing: Syncing
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -154,6 +158,11 @@ class Jobs:
                 return
             await asyncio.sleep(0)
 
+    async def sync(self) -> None:
+        """Bring destinations to how things are, as far as what is on its way leaves room."""
+        while await self.syncing.step():  # noqa: ASYNC110 - lets what happens now go first
+            await asyncio.sleep(_PAUSE)
+
     async def learn_hours(self) -> None:
         """Count anew when people are there."""
         await self.rhythms.step()
@@ -209,6 +218,7 @@ class Jobs:
         every(_TICK, self.serve_people)
         every(_MODEL_SECONDS, self.fit_models)
         every(_MODEL_SECONDS, self.score_people)
+        every(_SYNC_SECONDS, self.sync)
         every(_TRIM_SECONDS, self.trim)
         every(_EXPIRE_SECONDS, self.expire)
         every(_EXPIRE_SECONDS, self.expire_archives)

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdp import entrance
 from cdp.assembly import Core, assemble
 from cdp.cluster import Cluster
 from cdp.db import Database
@@ -25,7 +24,6 @@ from cdp.telemetry import Traces
 
 if TYPE_CHECKING:
     import httpx
-    from fastapi import FastAPI
 
     from activation.opening import Connectors
     from activation.stage import Activation
@@ -39,67 +37,6 @@ if TYPE_CHECKING:
     from cdp.stream.stage import Stage
 
 FILES = "files"  # below the data directory: what destinations of that kind have written
-
-
-def application(settings: Settings, core: Core, traces: Traces | None = None) -> FastAPI:
-    """Collector and API."""
-    from cdp.api.app import create
-    from cdp.api.auth import Keys
-    from cdp.api.background import Background
-    from cdp.api.parts import Parts
-    from cdp.audit import Audit
-    from cdp.collect.admission import Admission
-    from cdp.collect.request import Visitors
-    from cdp.collect.routes import Collecting
-    from cdp.evidence.receipts import Controller
-    from cdp.limits import Limits, Rates
-    from cdp.personalizing.held import Catalogue
-    from cdp.privacy.asking import Asking
-
-    gates = entrance.gates(core, core.people.home)
-    watching = entrance.watch(core)
-    appender = entrance.appender(settings, core, gates, watching)
-    rates = Rates.of(
-        Limits(core.redis_url),
-        settings.rate_per_key,
-        settings.rate_per_address,
-        settings.rate_failures,
-    )
-    collector = entrance.collector(settings, core, gates, appender, rates, watching=watching)
-    visitors = Visitors(filter(None, settings.trusted_proxies.split(",")))
-    audit = Audit(core.database, core.vault, reads=settings.audit_reads)
-    parts = Parts(
-        database=core.database,
-        partitions=core.partitions,
-        vault=core.vault,
-        people=core.people,
-        appender=appender,
-        collector=collector,
-        keys=Keys(core.database, audit, visitors, rates, open_metrics=settings.open_metrics),
-        controller=Controller(
-            settings.controller,
-            settings.controller_address,
-            settings.controller_contact,
-            settings.storage_location,
-        ),
-        catalogue=Catalogue(core.people.home),
-        private=settings.private_webhooks,
-    )
-    admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
-    collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)
-    background = Background(
-        core.database,
-        core.keyring,
-        appender,
-        *gates,
-        audit,
-        rates.limits,
-        collector.sources,
-        *watching,
-        parts.catalogue,
-    )
-    requesting = Asking(core.database, core.vault, core.people.home)
-    return create(parts, collecting, background.lifespan, requesting, traces)
 
 
 @contextlib.asynccontextmanager
@@ -259,6 +196,7 @@ def jobs(core: Core) -> Jobs:
     from cdp.retention.expiring import Expiring
     from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
+    from cdp.syncing import Syncing
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
     rules = RuleWork(core.database, core.partitions, core.people)
@@ -278,6 +216,7 @@ def jobs(core: Core) -> Jobs:
         learning=Learning(core.database, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
         rhythms=Rhythms(core.database, core.people),
+        syncing=Syncing(core.database, core.partitions),
     )
 
 

@@ -31,6 +31,7 @@ import identity.store as identity_store
 import profiles.models.store as models
 import profiles.store as profile_store
 from activation import claims
+from activation.campaigns.listening import listen
 from activation.campaigns.stage import Campaigns
 from activation.model import ERASED, Ended, Entry
 from activation.stage import Activation, Whom
@@ -84,7 +85,7 @@ class Pipeline:
         boxes = await self.keyring.renewed(connection, {record.key for record in records})
         homes = {subject: partition_of(subject, self.partitions) for subject in boxes}
         folding = await self.profiles.begin(connection, homes)
-        listening = await self.campaigns.listen(connection, idle=self.profiles.replaying)
+        listening = await listen(connection, idle=self.profiles.replaying)
         hearing = Hearing(self.identity.listen(), Heard(), folding, listening)
         for subject, event in opened(records, boxes):
             hearing.hear(unit, subject, event)

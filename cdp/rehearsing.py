@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from activation.campaigns import model
-from activation.campaigns.model import Campaign, Journey, Send, Start
+from activation.campaigns.model import Campaign, Journey, Start
+from activation.campaigns.program import Pause, Send
 from cdp.campaigning import Looking
 from cdp.db import Connection, named
 from cdp.events import Instant, ProfileId
@@ -75,7 +76,7 @@ async def rehearse(
 
 def _journeys(campaign: Campaign, starts: Sequence[Start], inside: Any) -> list[Journey]:
     """As they would have gone: each is over before the next begins, unless its waits are longer."""
-    waits = sum(each.length for each in campaign.program if isinstance(each, model.Pause))
+    waits = sum(each.length for each in campaign.program if isinstance(each, Pause))
     before: list[Journey] = []
     for start in itertools.chain(starts):
         for each in before:

@@ -43,6 +43,7 @@ PROGRESS = (
 )
 _SHARE = named("select version from definitions for share")
 _BUMP = named("update definitions set version = version + 1")
+_HOLD = named("select version from definitions for update")
 _FIELDS = "c.id, c.event, c.filters, c.newest, c.keep, c.property, c.horizon"
 _COUNTERS = named(f"select {_FIELDS}, c.build from counters c order by c.id")  # noqa: S608
 _ADD_COUNTER = named(
@@ -118,6 +119,11 @@ async def start_build(connection: Connection, reason: str, needed: Iterable[Coun
 async def bump(connection: Connection) -> None:
     """Take the definitions for oneself until the transaction ends, and mark them as changed."""
     await connection.execute(_BUMP)
+
+
+async def hold(connection: Connection) -> None:
+    """Let the evaluations end that are under way, and none begin until the transaction ends."""
+    await connection.execute(_HOLD)
 
 
 async def share(connection: Connection) -> int:

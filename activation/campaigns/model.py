@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
+from activation.campaigns.program import Jump, Operation, Pause, Send, Unless
 from cdp.events import Instant, ProfileId
 
 _NAMESPACE = uuid.UUID("6a0a6f2c-0f0d-5b0e-8f55-3a2f6c1b7d11")
@@ -19,37 +20,6 @@ _PARTS = 1_000_000  # of the holdout share
 
 State: TypeAlias = Literal["active", "finished", "left", "held_out", "refused"]
 On: TypeAlias = Literal["entered", "left", "event", "call"]
-
-
-class Send(NamedTuple):
-    """A message by the first of these destinations that the person may and can be reached by."""
-
-    step: int  # as people count them
-    template: str
-    channels: tuple[str, ...]
-    timing: str = ""
-
-
-class Pause(NamedTuple):
-    """Nothing for so long (microseconds)."""
-
-    length: int
-
-
-class Unless(NamedTuple):
-    """Go on at another operation, unless the person is in that segment."""
-
-    segment: str
-    at: int
-
-
-class Jump(NamedTuple):
-    """Go on at another operation."""
-
-    at: int
-
-
-Operation: TypeAlias = Send | Pause | Unless | Jump
 
 
 class Goal(NamedTuple):
@@ -216,38 +186,3 @@ def reach(campaign: Campaign, journey: Journey, at: Instant) -> bool:
     if goal.leaves and journey.state == "active":
         end(journey, "left", "goal")
     return True
-
-
-def compiled(steps: Sequence[Mapping[str, Any]]) -> tuple[Operation, ...]:
-    """Steps as people write them, durations in microseconds, as operations.
-
-    `{"send": …}`, `{"wait": …}`, `{"if": segment, "then": [steps], "else": [steps]}`.
-    """
-    program: list[Operation] = []
-    _compile(steps, program, 0)
-    return tuple(program)
-
-
-def _compile(steps: Sequence[Mapping[str, Any]], program: list[Operation], sends: int) -> int:
-    """Appends; returns how many messages there are up to here."""
-    for step in steps:
-        if "send" in step:
-            sends += 1
-            said = step["send"]
-            channels = tuple(said["channels"])
-            program.append(Send(sends, said["template"], channels, said.get("timing", "")))
-        elif "wait" in step:
-            program.append(Pause(step["wait"]))
-        else:
-            fork = len(program)
-            program.append(Jump(0))
-            sends = _compile(step["then"], program, sends)
-            over = len(program)
-            if step["else"]:
-                program.append(Jump(0))
-                program[fork] = Unless(step["if"], len(program))
-                sends = _compile(step["else"], program, sends)
-                program[over] = Jump(len(program))
-            else:
-                program[fork] = Unless(step["if"], over)
-    return sends

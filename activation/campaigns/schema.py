@@ -7,7 +7,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from activation.campaigns.model import Campaign, Goal, Unless, compiled
+from activation.campaigns.model import Campaign, Goal
+from activation.campaigns.program import Unless, compiled
 from cdp.forms import Flag, Form, Number, WholeNumber, Written
 from cdp.times import parse_duration
 

@@ -16,11 +16,12 @@ import msgspec
 from marshmallow import fields, validate
 
 from activation.audiences.model import batch_id
+from activation.audiences.schema import AudienceForm
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
 from activation.model import Destination, Outcome, body
-from activation.schema import DestinationForm, kind_field, url_field
+from activation.schema import kind_field, url_field
 from cdp.events import Instant
 from cdp.forms import WholeNumber, Written
 from cdp.times import SECOND, iso
@@ -33,7 +34,7 @@ _SECRET = Written(
 )
 
 
-class WebhookDestination(DestinationForm):
+class WebhookDestination(AudienceForm):
     """Where each message is posted, signed."""
 
     kind = kind_field("webhook")

@@ -15,6 +15,7 @@ from activation.pacing.model import (
     Policy,
     Slot,
     Traffic,
+    Wait,
     Wanted,
     Whom,
     decide,
@@ -72,7 +73,8 @@ class Pacing:
             found = decide(wanted, holds, whom[delivery.profile], mine, now)
             decisions[delivery.id] = found
             others = [one for one in mine.waiting if one.id != delivery.id]
-            traffic[delivery.profile] = mine._replace(waiting=others)
+            if not isinstance(found, Wait):  # what waits keeps its place ahead of others
+                traffic[delivery.profile] = mine._replace(waiting=others)
             if isinstance(found, Go) and delivery.id not in going:
                 slot = Slot(now, each.channel, delivery.purpose)
                 taken.append(Taken(delivery.id, delivery.profile, slot))

@@ -41,7 +41,7 @@ _FORGET = named("delete from pacing_slots where at < :before")
 _WAITING = named(
     "select id, destination, profile, purpose, at, body from deliveries"
     " where profile = any(:profiles) and kind = 'message' and state in ('requested', 'delayed')"
-    " and body is not null"
+    " and body is not null and not exists (select from pacing_slots s where s.delivery = id)"
 )
 _HOURS = named("select cohort, hour, times from pacing_hours where cohort = any(:cohorts)")
 _DROP_HOURS = named("delete from pacing_hours")

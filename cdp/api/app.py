@@ -15,12 +15,13 @@ from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
 from activation.parked.schema import DeliveryReplaySchema
 from activation.push.schema import SubscribingSchema
+from activation.syncing.schema import SyncSchema
 from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
 from cdp.api.auditlog import AuditLog
 from cdp.api.bounces import Bounces, BounceSchema
-from cdp.api.campaigns import CampaignCallSchema, Campaigns, RehearsalSchema
+from cdp.api.campaigns import CampaignCallSchema, Campaigns
 from cdp.api.centre import Centre
 from cdp.api.computed import ComputedTraits
 from cdp.api.consent import Consent
@@ -34,6 +35,8 @@ from cdp.api.guarded import Guarded
 from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
 from cdp.api.imports import Imports
+from cdp.api.journeys import Journeys, RehearsalSchema
+from cdp.api.ledger import Ledger
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
@@ -58,6 +61,7 @@ from cdp.api.responding import Responding
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.api.sizes import Sizes
+from cdp.api.syncs import Syncs
 from cdp.api.templates import TemplatePreviewSchema, Templates, TemplateTrySchema
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
@@ -82,6 +86,7 @@ FORMS: tuple[type[Form], ...] = (
     NoticeSchema,
     ReplaySchema,
     DeliveryReplaySchema,
+    SyncSchema,
     RulingSchema,
     RulesSchema,
     MatchingSchema,
@@ -122,9 +127,12 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Syncs,
+    Ledger,
     Parked,
     Pacing,
     Campaigns,
+    Journeys,
     Templates,
     Imports,
     Bounces,

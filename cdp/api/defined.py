@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import activation.campaigns.store as campaigns
+import activation.campaigns.versions as campaigns
 import activation.store as delivery_store
 from activation.campaigns.schema import segments_of
 from cdp.api import refs

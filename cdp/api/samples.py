@@ -133,6 +133,9 @@ DESTINATION |= {
     "urgency": Perhaps("normal"),
     "services": Perhaps(["https://fcm.googleapis.com"]),
     "traits": Perhaps(Names({"email": "email"})),
+    "first_load": Perhaps(True),
+    "identifiers": Perhaps(Names({"email": "email"})),
+    "computed": Perhaps(Names({"lifetime_value": "lifetime_value"})),
     "format": Perhaps("ndjson"),
     "folder": Perhaps("audiences/crm"),
     "bucket": Perhaps("audiences"),
@@ -162,8 +165,23 @@ DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     "private_key": Perhaps("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
 }
+SYNC: dict[str, Any] = {
+    "state": "running",
+    "reason": "first load",
+    "full": False,
+    "segments": ["buyers"],
+    "members": 12_000,
+    "looked_at": 4_500,
+    "entered": 4_500,
+    "left": 0,
+    "created_at": AT,
+    "updated_at": AT,
+    "ended_at": Null(AT),
+}
+SYNCS: dict[str, Any] = {"syncs": [SYNC]}
 DESTINATION_TOLD: dict[str, Any] = DESTINATION | {
-    "circuit": {"state": "closed", "since": Null(AT), "until": Null(AT), "reason": ""}
+    "circuit": {"state": "closed", "since": Null(AT), "until": Null(AT), "reason": ""},
+    "sync": Null(SYNC),
 }
 DESTINATIONS: dict[str, Any] = {"destinations": [DESTINATION]}
 DELIVERIES: dict[str, Any] = {

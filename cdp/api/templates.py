@@ -10,10 +10,10 @@ from fastapi import APIRouter, Request
 from marshmallow import fields, validate
 from starlette.responses import Response
 
-import activation.campaigns.store as campaigns
+import activation.campaigns.versions as campaigns
 import activation.store as delivery_store
 from activation import letters
-from activation.campaigns.model import Send
+from activation.campaigns.program import Send
 from activation.composing import Asked, Composing, Unsaid
 from activation.kinds import KINDS
 from activation.letters import Letter

@@ -81,6 +81,7 @@ WHOLE = (
     "match_queue",
     "outbox",
     "score_queue",
+    "syncs",
 )
 
 # Not in a backup: a replay makes the projections, the scheduler and a relay the rest.

@@ -78,6 +78,7 @@ STAYS = {
     "segments": "configuration",
     "sources": "configuration",
     "suppressions": "keyed hashes: what keeps them from being stored",
+    "syncs": "how far destinations are told, by keyed hash",
     "template_versions": "configuration",
     "templates": "configuration",
     "tracking_plans": "configuration",

@@ -71,6 +71,7 @@ PROTECTED = {
     "models.position": "hash",
     "responses.delivery": "hash",
     "score_queue.profile": "hash",
+    "syncs.position": "hash",
     "meta.value": "plain",
     "nodes.component": "hash",
     "nodes.id": "hash",

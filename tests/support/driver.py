@@ -65,5 +65,6 @@ class Driver:
             busy |= await self.jobs.privacy.step()
             busy |= await self.jobs.learning.step()
             busy |= await self.jobs.scoring.step()
+            busy |= await self.jobs.syncing.step()
             for stage in self.stages:
                 busy |= bool(await self.step(stage, limit))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,12 +44,17 @@ class Receiver:
 async def receiving() -> AsyncIterator[Receiver]:
     """A running receiver."""
     receiver = Receiver("")
+    ended = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (request := await _read(reader)) is not None:
                 receiver.requests.append(request)
-                await asyncio.sleep(receiver.delay)
+                if receiver.delay:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), receiver.delay)
+                if ended.is_set():
+                    return
                 answer = receiver.answer(request)
                 if answer is None:
                     return
@@ -62,8 +67,8 @@ async def receiving() -> AsyncIterator[Receiver]:
     host, port = server.sockets[0].getsockname()
     receiver.url = f"http://{host}:{port}/hook"
     yield receiver
+    ended.set()  # whom it let wait is not answered any more
     server.close()
-    server.close_clients() if hasattr(server, "close_clients") else None
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:

@@ -14,17 +14,13 @@ from activation.campaigns.model import (
     Campaign,
     Goal,
     Journey,
-    Jump,
-    Pause,
-    Send,
     Start,
-    Unless,
     advance,
     begin,
-    compiled,
     held_out,
     reach,
 )
+from activation.campaigns.program import Jump, Pause, Send, Unless, compiled
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 WHO = b"p" * 16

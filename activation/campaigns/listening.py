@@ -1,0 +1,58 @@
+"""What events mean to campaigns: they begin journeys, reach goals, answer messages."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from activation.campaigns import versions
+from activation.campaigns.store import Heard, Response
+from cdp.db import Connection
+from cdp.events import Event, SubjectId
+
+_NAMESPACE = uuid.UUID("c0c1b0c8-9f4e-5d83-8f0a-07a7f0b6f0e1")
+_OURS = 0  # the source that stands for the platform: nobody else says what became of a message
+RESPONSES = {
+    "Email Opened": "opened",
+    "Email Link Clicked": "clicked",
+    "Email Bounced": "bounced",
+    "Email Marked as Spam": "complained",
+}
+_LATE = 86_400_000_000  # microseconds: an event that comes later than this begins nothing
+
+
+@dataclass(slots=True)
+class Listening:
+    """What the events of a chunk mean to campaigns."""
+
+    starts: Mapping[str, Sequence[str]]  # campaigns by the event that begins them
+    goals: Mapping[str, Sequence[str]]
+    heard: list[Heard] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
+
+    def hear(self, subject: SubjectId, event: Event) -> None:
+        """Note what begins something, or reaches its goal; and what became of a message."""
+        if event.type != "track" or event.corrects:
+            return
+        if event.source == _OURS and event.name in RESPONSES:
+            told = uuid.UUID(event.properties["delivery"]).bytes
+            self.responses.append(Response(told, RESPONSES[event.name], event.timestamp))
+        late = event.received_at - event.timestamp > _LATE
+        for goal, by in ((False, {} if late else self.starts), (True, self.goals)):
+            for campaign in by.get(event.name, ()):
+                cause = event.id.hex()
+                found = uuid.uuid5(_NAMESPACE, f"{campaign}/{goal}/{cause}").bytes
+                self.heard.append(Heard(found, campaign, goal, subject, cause, event.timestamp))
+
+
+async def listen(connection: Connection, *, idle: bool) -> Listening:
+    """For the events that campaigns ask for now; for none, where nothing is decided."""
+    starts: dict[str, list[str]] = {}
+    goals: dict[str, list[str]] = {}
+    for each in [] if idle else await versions.live(connection):
+        if each.on == "event":
+            starts.setdefault(each.segment, []).append(each.key)
+        if each.goal:
+            goals.setdefault(each.goal.event, []).append(each.key)
+    return Listening(starts, goals)

@@ -1,0 +1,156 @@
+"""What came of campaigns, or would have: tries, people's journeys, results."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from fastapi import APIRouter, Request
+from marshmallow import validate
+from starlette.responses import Response
+
+import identity.store as identity_store
+from activation.campaigns import numbers, results, store, versions
+from activation.campaigns.model import Journey, State
+from cdp import rehearsing, times
+from cdp.api import openapi, pages, refs
+from cdp.api import samples_campaigns as samples
+from cdp.api.parts import Parts
+from cdp.api.routes import Routes
+from cdp.errors import Conflict, Invalid
+from cdp.forms import Form, WholeNumber, load
+from cdp.times import bounded, iso
+
+_STATES: tuple[str, ...] = get_args(State)
+DAY = 86_400 * times.SECOND
+
+
+class RehearsalSchema(Form):
+    """How far to look back."""
+
+    days = WholeNumber(load_default=7, validate=validate.Range(1, 366))
+
+
+@dataclass(frozen=True, slots=True)
+class Journeys:
+    """Everything about what campaigns do to people."""
+
+    parts: Parts
+
+    def router(self) -> APIRouter:
+        """The routes."""
+        routes = Routes("/api/v1/campaigns", "Activation", self.parts.keys)
+        see = "campaigns:read"
+        routes.post(
+            "/{key}/dry-run",
+            self.rehearse,
+            see,
+            openapi.write("What it would have done", "RehearsalSchema", samples.TRIED, named="key"),
+        )
+        routes.get(
+            "/{key}/journeys",
+            self.get_journeys,
+            see,
+            openapi.read(
+                "People's ways through it", samples.JOURNEYS, named="key", takes="journeys"
+            ),
+            personal=True,
+        )
+        routes.get(
+            "/{key}/results",
+            self.get_results,
+            see,
+            openapi.read("What came of it", samples.RESULTS, named="key"),
+        )
+        return routes.router
+
+    async def rehearse(self, request: Request) -> Response:
+        """By the entries and exits of the last days, and by who people are now."""
+        loaded, _ = load(RehearsalSchema(), await pages.read_body(request))
+        now = times.now()
+        async with self.parts.database.transaction() as connection:
+            campaign, _ = await versions.known(connection, refs.key(request))
+            if campaign.on not in {"entered", "left"}:
+                raise Conflict("only a campaign whose trigger is a segment can be tried")
+            since = now - loaded["days"] * DAY
+            people = self.parts.people
+            found = await rehearsing.rehearse(connection, people, campaign, since, now)
+        return pages.json({"since": iso(since), **found._asdict()})
+
+    async def get_journeys(self, request: Request) -> Response:
+        """Oldest first; refused ones say why there is none."""
+        key, most = refs.key(request), pages.limit(request)
+        state: Any = request.query_params.get("state")
+        if state is not None and state not in _STATES:
+            raise Invalid(f"state must be one of {', '.join(_STATES)}", field="state")
+        after = pages.cursor(request, pages.DELIVERY)
+        position = bounded(int.from_bytes(after[:8])), after[8:]
+        async with self.parts.database.transaction() as connection:
+            await versions.known(connection, key)
+            nodes = None
+            if "profile" in request.query_params:
+                ref = request.query_params["profile"]
+                profile = await refs.profile_of(connection, ref, self.parts.vault.subject)
+                of = await identity_store.nodes_of(connection, [profile])
+                nodes = of.get(profile, [])
+            found = await store.listed(
+                connection, key, profiles=nodes, state=state, after=position, limit=most
+            )
+        last = found[-1] if len(found) == most else None
+        end = last.at.to_bytes(8) + last.id if last else None
+        return pages.json(
+            {"journeys": [_told(each) for each in found], "next": pages.next_cursor(end)}
+        )
+
+    async def get_results(self, request: Request) -> Response:
+        """By when journeys began."""
+        key = refs.key(request)
+        async with self.parts.database.transaction() as connection:
+            await versions.known(connection, key)
+            found = await numbers.numbers(connection, key)
+        steps, responses = _by_step(found.steps), _by_step(found.responses)
+        return pages.json(
+            {
+                "conversions": results.compared(found.groups),
+                "refused": found.refused,
+                "messages": [
+                    {
+                        "step": step,
+                        "destination": by,
+                        **results.delivered(states, responses.get((step, by), {})),
+                    }
+                    for (step, by), states in steps.items()
+                ],
+                "unsent": found.unsent,
+                "days": [each._asdict() for each in found.days],
+            }
+        )
+
+
+def _by_step(
+    rows: Sequence[tuple[int, str, str, int]],
+) -> dict[tuple[int, str], dict[str, int]]:
+    found: dict[tuple[int, str], dict[str, int]] = {}
+    for step, destination, what, many in rows:
+        found.setdefault((step, destination), {})[what] = many
+    return found
+
+
+def _told(journey: Journey) -> dict[str, Any]:
+    return {
+        "id": _id(journey.id),
+        "profile_id": _id(journey.profile),
+        "version": journey.version,
+        "at": iso(journey.at),
+        "cause": journey.cause,
+        "state": journey.state,
+        "reason": journey.reason,
+        "next_at": iso(journey.due) if journey.due is not None else None,
+        "converted_at": iso(journey.converted_at) if journey.converted_at is not None else None,
+    }
+
+
+def _id(value: bytes) -> str:
+    return str(uuid.UUID(bytes=value))
