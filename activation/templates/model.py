@@ -15,12 +15,12 @@ Channel: TypeAlias = Literal["email", "push", "data"]
 
 # The fields of a message by channel, those that must be there first; of data, any.
 FIELDS: dict[str, tuple[str, ...]] = {
-    "email": ("subject", "html", "text", "preheader"),
+    "email": ("subject", "html", "mjml", "text", "preheader"),
     "push": ("title", "body", "url", "icon", "data"),
     "data": (),
 }
 NEEDED: dict[str, tuple[str, ...]] = {"email": ("subject", "html"), "push": ("title",), "data": ()}
-HTML = frozenset({"html"})
+HTML = frozenset({"html", "mjml"})
 ONE_LINE = frozenset({"subject", "title", "url", "icon", "preheader"})
 VARIABLES = {
     "person": "a person's traits",

@@ -90,7 +90,7 @@ class TemplateSchema(Form):
         metadata={
             "minProperties": 1,
             "maxProperties": MAX_LANGUAGES,
-            "description": "by language: an email's subject, html, text, preheader; a push "
+            "description": "by language: an email's subject, html or mjml, text, preheader; a push "
             "message's title, body, url, icon, and data (texts by name); any fields of data",
             "example": {"en": {"subject": "Hello", "html": "<p>Hello</p>"}},
         },
@@ -113,8 +113,11 @@ class TemplateSchema(Form):
         errors: dict[str, Any] = {}
         for language, said in texts.items():
             for field in NEEDED[channel]:
-                if field not in said:
+                written = field in said or (field == "html" and "mjml" in said)
+                if not written:
                     errors.setdefault(language, {})[field] = ["Must be there."]
+            if "html" in said and "mjml" in said and channel == "email":
+                errors.setdefault(language, {})["mjml"] = ["Must not be there beside html."]
             for field, source in flat(said).items():
                 if found := _misplaced(channel, field) or problem(field, source):
                     errors.setdefault(language, {})[field] = [found]
