@@ -34,6 +34,7 @@ from bench.replaying import replay
 from bench.scaling import scaling
 from bench.segmenting import segmenting
 from bench.suppressing import suppression
+from bench.telling import telling
 from tests.support.platform import running
 
 SMALL, TURN, TURNS = 100_000, 30_000, 5
@@ -117,6 +118,7 @@ def on_platform(names: list[str]) -> list[Figure]:
             "sustained": lambda: figures.sustained(platform),
             "latency": lambda: figures.latency(platform),
             "hanging": lambda: hanging(platform),
+            "telling": lambda: telling(platform),
             "replay": lambda: replay(Path(home) / "data"),
         }
         for name, step in steps.items():

@@ -55,7 +55,7 @@ async def pipeline(
     import httpx
 
     from activation.campaigns.stage import Campaigns
-    from activation.reaching import Transport
+    from activation.wire import Wire
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
     from cdp.sending import Sends
@@ -65,8 +65,8 @@ async def pipeline(
     history = not core.people.profiles.replaying
     identity = Identity(core.vault.subject, RuleBook(), keeps_history=history)
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
-    transport = Transport(private=private_webhooks)
-    async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
+    wire = Wire(private=private_webhooks)
+    async with httpx.AsyncClient(transport=wire, timeout=None) as client:  # noqa: S113 - kinds have
         connectors = _connectors(core, client, (files, public_url), private=private_webhooks)
         activation = _activation(core, connectors, public_url)
         sends = Sends(core.database, activation, traces)

@@ -64,7 +64,9 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _body(body: bytes) -> bytes:
-    lines = _SPACES.sub(b" ", body).replace(b" \r\n", b"\r\n").rstrip(b" ")
+    if b"  " in body or b"\t" in body:  # far sooner looked up than replaced
+        body = _SPACES.sub(b" ", body)
+    lines = body.replace(b" \r\n", b"\r\n").rstrip(b" ")
     while lines.endswith(b"\r\n"):
         lines = lines[:-2]
     return lines + b"\r\n" if lines else b""

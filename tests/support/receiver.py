@@ -43,10 +43,11 @@ class Receiver:
 @asynccontextmanager
 async def receiving() -> AsyncIterator[Receiver]:
     """A running receiver."""
-    receiver = Receiver("")
+    receiver, opened = Receiver(""), set[asyncio.StreamWriter]()
     ended = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.add(writer)
         try:
             while (request := await _read(reader)) is not None:
                 receiver.requests.append(request)
@@ -61,6 +62,7 @@ async def receiving() -> AsyncIterator[Receiver]:
                 writer.write(_reply(*answer))
                 await writer.drain()
         finally:
+            opened.discard(writer)
             writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
@@ -69,6 +71,9 @@ async def receiving() -> AsyncIterator[Receiver]:
     yield receiver
     ended.set()  # whom it let wait is not answered any more
     server.close()
+    for each in opened:  # clients keep their connections
+        each.close()
+    await asyncio.sleep(0)
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:
