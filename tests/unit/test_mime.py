@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 from typing import Any
 
 import dkim as reference
@@ -53,9 +55,11 @@ def test_headers_arrive_as_they_are(subject: str, name: str) -> None:
     raw = written(envelope, {"subject": subject, "html": "<p>Hi</p>", "text": "Hi"})
     message = read(raw)
     assert " ".join(message["subject"].split()) == " ".join(subject.split())
-    (sender,) = message["from"].addresses
-    assert " ".join(sender.display_name.split()) == " ".join(name.split())
-    assert (sender.addr_spec, message["to"]) == ("news@shop.example", "ada@example.com")
+    # Python's newer parser keeps what separates the encoded words of a name; RFC 2047 does not.
+    shown, address = parseaddr(message_from_bytes(raw)["from"])
+    shown = str(make_header(decode_header(shown)))
+    assert " ".join(shown.split()) == " ".join(name.split())
+    assert (address, message["to"]) == ("news@shop.example", "ada@example.com")
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
 
 
