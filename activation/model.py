@@ -11,13 +11,14 @@ from activation.shaping import COMPUTED
 from cdp.events import Instant, ProfileId
 from cdp.times import SECOND, iso
 
-Kind: TypeAlias = Literal["entered", "left", "expired", "erased", "message"]
+Kind: TypeAlias = Literal["entered", "left", "updated", "expired", "erased", "message"]
 State: TypeAlias = Literal[
     "requested", "delayed", "refused", "sending", "sent", "retrying", "parked"
 ]
 
 _NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
 ERASED: Literal["erased"] = "erased"  # a person, by their own request: of no segment
+UPDATED: Literal["updated"] = "updated"  # computed traits of somebody who is in a segment
 MESSAGE: Literal["message"] = "message"  # to a person: what it says is written down beforehand
 CORRECTION = "correction"  # the cause of what came of an event that was recorded in error
 FIRST_WAIT = 1.0  # seconds; doubles with every try
@@ -207,14 +208,14 @@ def body(delivery: Delivery, view: Mapping[str, Any], content: Mapping[str, Any]
                 "identifiers": view.get("identifiers", {}),
             },
         }
-    entered = delivery.kind == "entered"
+    present = delivery.kind in {"entered", UPDATED}
     data = {
         "segment": delivery.segment,
         "cause": delivery.cause,
         "profile_id": view.get("profile_id"),
         "identifiers": view.get("identifiers", {}),
-        "traits": view.get("traits", {}) if entered else {},
+        "traits": view.get("traits", {}) if present else {},
     }
     if COMPUTED in view:
-        data["computed"] = view[COMPUTED] if entered else {}
+        data["computed"] = view[COMPUTED] if present else {}
     return {"type": f"segment.{delivery.kind}", "timestamp": iso(delivery.at), "data": data}

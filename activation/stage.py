@@ -16,6 +16,7 @@ from activation.lanes.stage import Lanes
 from activation.model import (
     ERASED,
     MESSAGE,
+    UPDATED,
     Delivery,
     Destination,
     Ended,
@@ -264,6 +265,8 @@ def _permitted(
             marks.append(Mark(delivery.id, "parked", "no such destination any more"))
         elif view is None:
             marks.append(Mark(delivery.id, "parked", "no such profile any more"))
+        elif delivery.kind == UPDATED and delivery.segment not in view.get("segments", ()):
+            marks.append(Mark(delivery.id, "refused", "not in the segment any more"))
         else:
             allowed.append(Allowed(delivery, target, view, says, permit.cite))
     return allowed, marks

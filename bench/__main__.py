@@ -28,6 +28,7 @@ from bench.mailing import mail
 from bench.matching import matching
 from bench.measure import Figure
 from bench.personalizing import personalizing
+from bench.pulling import pulling
 from bench.reading import membership, previewing, reading
 from bench.replaying import replay
 from bench.scaling import scaling
@@ -94,6 +95,7 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "membership": membership,
         "previewing": previewing,
         "personalizing": personalizing,
+        "pulling": pulling,
         "mail": mail,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)

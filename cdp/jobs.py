@@ -30,6 +30,7 @@ from cdp.matchwork import MatchWork
 from cdp.modelling.learning import Learning
 from cdp.modelling.scoring import TURNS, Scoring
 from cdp.privacy.work import PrivacyWork
+from cdp.refreshing import Refreshing
 from cdp.retention.expiring import Expiring
 from cdp.rhythms import Rhythms
 from cdp.rulework import RuleWork
@@ -66,6 +67,7 @@ class Jobs:
     scoring: Scoring
     rhythms: Rhythms
     syncing: Syncing
+    refreshing: Refreshing
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -160,6 +162,8 @@ class Jobs:
 
     async def sync(self) -> None:
         """Bring destinations to how things are, as far as what is on its way leaves room."""
+        while await self.refreshing.step():  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0)
         while await self.syncing.step():  # noqa: ASYNC110 - lets what happens now go first
             await asyncio.sleep(_PAUSE)
 

@@ -193,6 +193,7 @@ def jobs(core: Core) -> Jobs:
     from cdp.matchwork import MatchWork
     from cdp.modelling.learning import Learning
     from cdp.modelling.scoring import Scoring
+    from cdp.refreshing import Refreshing
     from cdp.retention.expiring import Expiring
     from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
@@ -217,6 +218,7 @@ def jobs(core: Core) -> Jobs:
         scoring=Scoring(core.database, core.partitions, core.people),
         rhythms=Rhythms(core.database, core.people),
         syncing=Syncing(core.database, core.partitions),
+        refreshing=Refreshing(core.database, core.partitions, core.people),
     )
 
 

@@ -35,7 +35,7 @@ from activation.campaigns.listening import listen
 from activation.campaigns.stage import Campaigns
 from activation.model import ERASED, Ended, Entry
 from activation.stage import Activation, Whom
-from cdp import lapses, origins, times, touches
+from cdp import lapses, origins, refreshing, times, touches
 from cdp.campaigning import Looking
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
@@ -121,6 +121,8 @@ class Pipeline:
             await self._campaign(unit, entries, seen)
             await matching.queue(unit.connection, causes.keys())
             await models.queue(unit.connection, causes.keys())
+            if self.profiles.watched:
+                await refreshing.queue(unit.connection, seen.people, unit.now)
             await self._tell_lapses(unit, seen)
 
     async def evaluate(
@@ -228,6 +230,7 @@ class Pipeline:
         ready = await self.activation.admit(
             connection, claimed, permits, Whom(people, views), claim
         )
+        await refreshing.note(connection, self.keyring.vault, ready)
         refused = [each.destination for each in claimed if not permits[each.id].granted]
         count(refused, self.activation.lanes.put_off())
         unit.after_commit.append(lambda: self.sends.begin(ready))

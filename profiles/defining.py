@@ -41,7 +41,7 @@ PROGRESS = (
     " from build_partitions p where p.build = b.id), 0) end"
     " from builds b where b.id = d.build)"
 )
-_SHARE = named("select version from definitions for share")
+_SHARE = named("select version, watched from definitions for share")
 _BUMP = named("update definitions set version = version + 1")
 _HOLD = named("select version from definitions for update")
 _FIELDS = "c.id, c.event, c.filters, c.newest, c.keep, c.property, c.horizon"
@@ -126,10 +126,13 @@ async def hold(connection: Connection) -> None:
     await connection.execute(_HOLD)
 
 
-async def share(connection: Connection) -> int:
-    """The definitions' version; they hold still until the caller's transaction ends."""
-    version: int = (await connection.execute(_SHARE)).scalar_one()
-    return version
+async def share(connection: Connection) -> tuple[int, bool]:
+    """The definitions' version, and whether anybody is to hear when computed traits change.
+
+    They hold still until the caller's transaction ends.
+    """
+    row = (await connection.execute(_SHARE)).one()
+    return row[0], row[1]
 
 
 async def keep_version(

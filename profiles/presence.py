@@ -9,6 +9,7 @@ from cdp.db import Connection, named
 from cdp.events import Instant, ProfileId
 
 _AUDIENCE = named("select id, purpose from segments where key = :key")
+_PURPOSES = named("select key, purpose from segments")
 _COUNT = named(
     """
     select count(*) from memberships m join segments s on s.id = m.segment
@@ -56,6 +57,17 @@ _WAYS = named(
 )
 
 
+# What was decided has offsets, which become visible in order. What merely moved has none, but its
+# rows are never deleted, and they are few.
+_VERSION = named(
+    """
+    select (select max("offset") from changes where segment = :key),
+           (select count(*) from carried where segment = :key)
+    """
+)
+_LAST = named('select max("offset") from changes where segment = :key')
+
+
 class Audience(NamedTuple):
     """A segment's number and purpose."""
 
@@ -75,6 +87,23 @@ async def find(connection: Connection, key: str) -> Audience | None:
     """The segment under a key."""
     row = (await connection.execute(_AUDIENCE, {"key": key})).first()
     return Audience(*row) if row else None
+
+
+async def purposes(connection: Connection) -> dict[str, str]:
+    """The purpose of each segment, by its key."""
+    return {row[0]: row[1] for row in await connection.execute(_PURPOSES)}
+
+
+async def version(connection: Connection, key: str) -> tuple[int | None, int]:
+    """Of who is in a segment: as long as it is the same, nobody came or went."""
+    row = (await connection.execute(_VERSION, {"key": key})).one()
+    return row[0], row[1]
+
+
+async def last_change(connection: Connection, key: str) -> int | None:
+    """The offset of a segment's last entry or exit."""
+    last: int | None = (await connection.execute(_LAST, {"key": key})).scalar_one()
+    return last
 
 
 async def count(connection: Connection, keys: Collection[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from activation.model import ERASED, Delivery
+from activation.model import ERASED, UPDATED, Delivery
 from activation.shaping import COMPUTED
 from cdp.events import Instant
 from cdp.times import iso
@@ -57,18 +57,19 @@ class Names(NamedTuple):
 def rows(delivery: Delivery, view: Mapping[str, Any], names: Names) -> list[Row]:
     """What a delivery says: one row, or of an erasure one for each id that was told."""
     entered, left = delivery.kind == "entered", delivery.kind == "left"
+    present = entered or delivery.kind == UPDATED
     return [
         Row(
             id=str(uuid.UUID(bytes=delivery.id)),
             change=delivery.kind,
             segment=delivery.segment,
-            member=entered if entered or left else None,
+            member=present if present or left else None,
             since=delivery.at if entered else None,
             left_at=delivery.at if left else None,
             at=delivery.at,
             profile_id=profile,
             identifiers=view.get("identifiers", {}),
-            traits=mapped(view if entered else {}, names),
+            traits=mapped(view if present else {}, names),
         )
         for profile in _profiles(delivery, view)
     ]
@@ -125,10 +126,14 @@ def _calls(delivery: Delivery, view: Mapping[str, Any], names: Names) -> Iterato
         yield _track(who, "Consent Expired", {"purpose": delivery.segment})
         return
     entered = delivery.kind == "entered"
-    traits = view.get("traits", {}) if entered else {}
+    present = entered or delivery.kind == UPDATED
+    traits = view.get("traits", {}) if present else {}
     sent = {there: traits[here] for there, here in names.traits.items() if here in traits}
-    if entered:
+    if present:
         sent |= view.get(COMPUTED, {})
+    if delivery.kind == UPDATED:
+        yield {"type": "identify", **who, "traits": sent}
+        return
     yield {"type": "identify", **who, "traits": {**sent, delivery.segment: entered}}
     about = {"audience_key": delivery.segment, delivery.segment: entered, "cause": delivery.cause}
     yield _track(who, "Audience Entered" if entered else "Audience Exited", about)

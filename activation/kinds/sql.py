@@ -18,7 +18,7 @@ from activation.audiences.model import Names, rows
 from activation.audiences.schema import AudienceForm, traits_field
 from activation.claims import Claim
 from activation.kinds.protocol import DestinationKind, Late, Message, Reach
-from activation.model import ERASED, Destination, Outcome
+from activation.model import ERASED, UPDATED, Destination, Outcome
 from activation.reaching import ForbiddenAddress, allowed
 from activation.schema import kind_field
 from cdp.events import Instant
@@ -135,8 +135,16 @@ class Sql:
             if each.delivery.kind in {"entered", "left"}
             for row in rows(each.delivery, each.view, names)
         ]
+        fresh = [
+            row
+            for each in messages
+            if each.delivery.kind == UPDATED
+            for row in rows(each.delivery, each.view, names)
+        ]
         if found:
             await store.put(connection, table, found, names.columns)
+        if fresh:
+            await store.refresh(connection, table, fresh, names.columns)
         gone = [
             profile
             for each in messages

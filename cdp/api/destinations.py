@@ -15,6 +15,7 @@ from activation.lanes import store as circuits
 from activation.lanes.model import Circuit, is_due
 from activation.model import Destination
 from activation.opening import kept_as, secrets_of
+from activation.refreshing import store as refreshing
 from activation.store import COMMON, Stored
 from cdp import times
 from cdp.api import openapi, pages, refs, samples, syncs
@@ -92,6 +93,7 @@ class Destinations:
             }
             sealed = self.parts.vault.system.seal(kept_as(known | made).encode(), _place(key))
             await store.put(connection, destination, sealed)
+            await refreshing.watch(connection)
             await syncs.begin(connection, before and before.destination, destination)
             await circuits.close(connection, key)  # it may be mended now
         return pages.json(_shown(destination) | made)
@@ -116,6 +118,8 @@ class Destinations:
                 raise NotFound("there is no such destination")
             await circuits.close(connection, key)  # what is held for it is ended when it is due
             await syncs.forget(connection, key)
+            await refreshing.forget(connection, key)
+            await refreshing.watch(connection)
         return Response(status_code=204)
 
 

@@ -31,6 +31,7 @@ WHOLE = (
     "campaigns",
     "carried",
     "circuits",
+    "computed_told",
     "computed_traits",
     "consent_chain",
     "consent_heads",
@@ -77,6 +78,7 @@ WHOLE = (
     "versions",
     # What was under way: nothing of it is lost, and nothing is done twice.
     "checkpoints",
+    "computed_due",
     "heads",
     "match_queue",
     "outbox",

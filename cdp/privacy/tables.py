@@ -6,6 +6,8 @@ from __future__ import annotations
 ERASED = {
     "campaign_heard": "deleted",
     "collectable": "deleted: a new life begins with what the law says",
+    "computed_due": "deleted",
+    "computed_told": "deleted",
     "decisions": "deleted; the facts stay in the log, where nobody can read them",
     "deliveries": "those that are open are ended; what is told stays until it is told",
     "edges": "deleted, but for those that somebody else's event says",

@@ -73,6 +73,7 @@ EXPECTED = {
     "Must be given at first": "what is kept from before is in the database",
     "Must be a name in small letters": "what an object's names may be is more than its schema",
     "Must be a name that is not taken": "likewise",
+    "Must be a name of letters": "likewise",
     "parquet takes pip install": "what is installed is not in the description",
     "Must not name an address": "which numbers are an address is more than a pattern can tell",
     "Filters may nest": "a schema of a tree has no depth",
@@ -165,8 +166,13 @@ async def story(api: Api) -> None:
     await api.put("/traits/worth", {"name": "Worth", "value": worth})
     model = {"kind": "clusters", "name": "Kinds", "features": {"worth": worth}}
     await api.put("/models/buyers", model)  # and the trait of that name
-    hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
-    hook["batch"] = 20
+    hook: dict[str, Any] = {"kind": "webhook", "url": "http://127.0.0.1:9/x"}
+    hook |= {
+        "segments": ["buyers"],
+        "batch": 20,
+        "identifiers": {"mail": "email"},
+        "computed": {"worth": "worth"},
+    }
     await api.put("/destinations/buyers", hook)
     template = {"name": "T", "channel": "data", "texts": {"en": {"line": "Hello"}}}
     await api.put("/templates/buyers", template)
