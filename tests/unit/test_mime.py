@@ -55,10 +55,9 @@ def test_headers_arrive_as_they_are(subject: str, name: str) -> None:
     raw = written(envelope, {"subject": subject, "html": "<p>Hi</p>", "text": "Hi"})
     message = read(raw)
     assert " ".join(message["subject"].split()) == " ".join(subject.split())
-    # Python's newer parser keeps what separates the encoded words of a name; RFC 2047 does not.
-    shown, address = parseaddr(message_from_bytes(raw)["from"])
-    shown = str(make_header(decode_header(shown)))
-    assert " ".join(shown.split()) == " ".join(name.split())
+    shown, address = parseaddr(str(message_from_bytes(raw, policy=policy.compat32)["from"]))
+    spelled = str(make_header(decode_header(shown)))  # the new parser keeps spaces between words
+    assert " ".join(spelled.split()) == " ".join(name.split())
     assert (address, message["to"]) == ("news@shop.example", "ada@example.com")
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
 
