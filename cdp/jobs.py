@@ -33,6 +33,7 @@ from cdp.privacy.work import PrivacyWork
 from cdp.retention.expiring import Expiring
 from cdp.rhythms import Rhythms
 from cdp.rulework import RuleWork
+from cdp.scheduling import Scheduling
 from cdp.stream import checkpoints
 
 _SLICE = 2000
@@ -44,6 +45,7 @@ _TRIM_SECONDS = 5
 _MODEL_SECONDS = 1
 _EXPIRE_SECONDS = 60
 _RHYTHM_SECONDS = 3600
+_SCHEDULE_SECONDS = 1
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +65,7 @@ class Jobs:
     learning: Learning
     scoring: Scoring
     rhythms: Rhythms
+    scheduling: Scheduling
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -103,6 +106,11 @@ class Jobs:
                 await log_store.emit(connection, messages, self.partitions)
             if len(due) < _SLICE:
                 return
+
+    async def begin_scheduled(self) -> None:
+        """Begin campaigns by schedule that have come, as far as that goes now."""
+        while await self.scheduling.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
 
     async def build(self) -> None:
         """Bring changed definitions in, as far as that goes now."""
@@ -203,6 +211,7 @@ class Jobs:
         every(_TICK, self.retry_deliveries)
         every(_TICK, self.release_held)
         every(_TICK, self.wake_journeys)
+        every(_SCHEDULE_SECONDS, self.begin_scheduled)
         every(_TICK, self.build)
         every(_TICK, self.carry_rules)
         every(_MATCH_SECONDS, self.match)

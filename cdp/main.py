@@ -255,6 +255,7 @@ def jobs(core: Core) -> Jobs:
     from cdp.retention.expiring import Expiring
     from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
+    from cdp.scheduling import Scheduling
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
     rules = RuleWork(core.database, core.partitions, core.people)
@@ -274,6 +275,7 @@ def jobs(core: Core) -> Jobs:
         learning=Learning(core.database, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
         rhythms=Rhythms(core.database, core.people),
+        scheduling=Scheduling(core.database, core.partitions, core.people),
     )
 
 

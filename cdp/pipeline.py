@@ -52,6 +52,7 @@ from consent.stage import Heard
 from consent.standing import Standing, granted, until
 from identity.stage import Identity
 from profiles import carrying
+from profiles.language import properties
 from profiles.stage import Person, Profiles
 from profiles.store import Recorded
 
@@ -85,7 +86,7 @@ class Pipeline:
         boxes = await self.keyring.renewed(connection, {record.key for record in records})
         homes = {subject: partition_of(subject, self.partitions) for subject in boxes}
         folding = await self.profiles.begin(connection, homes)
-        listening = await listen(connection, idle=self.profiles.replaying)
+        listening = await listen(connection, properties.test, idle=self.profiles.replaying)
         hearing = Hearing(self.identity.listen(), Heard(), folding, listening)
         for subject, event in opened(records, boxes):
             hearing.hear(unit, subject, event)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from activation.campaigns import versions
 from activation.campaigns.store import Heard, Response
@@ -22,12 +23,17 @@ RESPONSES = {
 _LATE = 86_400_000_000  # microseconds: an event that comes later than this begins nothing
 
 
+Holds: TypeAlias = Callable[[Mapping[str, Any]], bool]
+Read: TypeAlias = Callable[[Sequence[Mapping[str, Any]]], Holds]
+Wanted: TypeAlias = tuple[str, Holds]  # a campaign's key, and which events it means
+
+
 @dataclass(slots=True)
 class Listening:
     """What the events of a chunk mean to campaigns."""
 
-    starts: Mapping[str, Sequence[str]]  # campaigns by the event that begins them
-    goals: Mapping[str, Sequence[str]]
+    starts: Mapping[str, Sequence[Wanted]]  # campaigns by the event that begins them
+    goals: Mapping[str, Sequence[Wanted]]
     heard: list[Heard] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
 
@@ -40,19 +46,24 @@ class Listening:
             self.responses.append(Response(told, RESPONSES[event.name], event.timestamp))
         late = event.received_at - event.timestamp > _LATE
         for goal, by in ((False, {} if late else self.starts), (True, self.goals)):
-            for campaign in by.get(event.name, ()):
+            for campaign, holds in by.get(event.name, ()):
+                if not holds(event.properties):
+                    continue
                 cause = event.id.hex()
                 found = uuid.uuid5(_NAMESPACE, f"{campaign}/{goal}/{cause}").bytes
                 self.heard.append(Heard(found, campaign, goal, subject, cause, event.timestamp))
 
 
-async def listen(connection: Connection, *, idle: bool) -> Listening:
-    """For the events that campaigns ask for now; for none, where nothing is decided."""
-    starts: dict[str, list[str]] = {}
-    goals: dict[str, list[str]] = {}
+async def listen(connection: Connection, read: Read, *, idle: bool) -> Listening:
+    """For the events that campaigns ask for now; for none, where nothing is decided.
+
+    `read` makes a test of properties of conditions on them.
+    """
+    starts: dict[str, list[Wanted]] = {}
+    goals: dict[str, list[Wanted]] = {}
     for each in [] if idle else await versions.live(connection):
         if each.on == "event":
-            starts.setdefault(each.segment, []).append(each.key)
+            starts.setdefault(each.segment, []).append((each.key, read(each.where)))
         if each.goal:
-            goals.setdefault(each.goal.event, []).append(each.key)
+            goals.setdefault(each.goal.event, []).append((each.key, read(())))
     return Listening(starts, goals)

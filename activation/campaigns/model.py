@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from activation.campaigns.program import Jump, Operation, Pause, Send, Unless
+from activation.campaigns.schedules import Schedule
 from cdp.events import Instant, ProfileId
 
 _NAMESPACE = uuid.UUID("6a0a6f2c-0f0d-5b0e-8f55-3a2f6c1b7d11")
 _PARTS = 1_000_000  # of the holdout share
 
 State: TypeAlias = Literal["active", "finished", "left", "held_out", "refused"]
-On: TypeAlias = Literal["entered", "left", "event", "call"]
+On: TypeAlias = Literal["entered", "left", "event", "call", "schedule"]
 
 
 class Goal(NamedTuple):
@@ -48,6 +49,8 @@ class Campaign:
     priority: int = 0
     paused: bool = False
     corrections: bool = False  # whether it begins because of an event that was corrected
+    where: tuple[Mapping[str, Any], ...] = ()  # of a trigger by an event: what its properties are
+    schedule: Schedule | None = None
 
 
 class Start(NamedTuple):
@@ -141,8 +144,8 @@ def advance(
     sends: list[tuple[int, Send]] = []
     if journey.state != "active" or journey.due is None or journey.due > now:
         return sends
-    if campaign.exclude and campaign.exclude in inside:
-        end(journey, "left", f"in {campaign.exclude}")
+    if reason := _barred(campaign, journey, inside):
+        end(journey, "left", reason)
         return sends
     at = journey.due
     while journey.place < len(campaign.program):
@@ -165,6 +168,15 @@ def advance(
         journey.place += 1
     end(journey, "finished", "")
     return sends
+
+
+def _barred(campaign: Campaign, journey: Journey, inside: Collection[str]) -> str:
+    """Why somebody goes no further; a schedule comes to some later than to others."""
+    if campaign.exclude and campaign.exclude in inside:
+        return f"in {campaign.exclude}"
+    if campaign.schedule and journey.place == 0 and campaign.audience not in inside:
+        return f"not in {campaign.audience}"
+    return ""
 
 
 def end(journey: Journey, state: State, reason: str) -> None:

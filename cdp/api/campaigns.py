@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from marshmallow import fields, validate
 from starlette.responses import Response
@@ -31,6 +32,7 @@ from cdp.log import store as log_store
 from cdp.log.store import Message
 from cdp.times import from_datetime, iso
 from profiles import segments
+from profiles.language.properties import PropertiesSchema
 
 _NAMESPACE = uuid.UUID("0b3f4f1e-7f0c-5c86-9a55-5f0d2a4c9e21")
 
@@ -100,6 +102,7 @@ class Campaigns:
         """A new version, if it says anything else; journeys under way go on with theirs."""
         key = refs.key(request)
         loaded, said = load(CampaignSchema(), await pages.read_body(request))
+        _checked(loaded["trigger"])
         campaign = campaign_of(key, 0, loaded)
         async with self.parts.changing(request) as connection:
             await refs.known_purpose(connection, campaign.purpose)
@@ -165,6 +168,16 @@ class Campaigns:
         return pages.json(
             {"campaign": key, "profile_id": str(uuid.UUID(bytes=profile)), "call": found.hex()}
         )
+
+
+def _checked(trigger: dict[str, Any]) -> None:
+    """Invalid if what an event's properties must be is not in the language of segments."""
+    if "where" in trigger:
+        try:
+            load(PropertiesSchema(), msgspec.json.encode({"where": trigger["where"]}))
+        except Invalid as error:
+            field = f"trigger.{error.field}"
+            raise Invalid(f"trigger.{error.detail}", field=field) from None
 
 
 async def _named(connection: Connection, campaign: Campaign) -> None:

@@ -12,8 +12,9 @@ from marshmallow import validate
 from starlette.responses import Response
 
 import identity.store as identity_store
-from activation.campaigns import numbers, results, store, versions
+from activation.campaigns import numbers, occurrences, results, store, versions
 from activation.campaigns.model import Journey, State
+from activation.campaigns.occurrences import Occurrence
 from cdp import rehearsing, times
 from cdp.api import openapi, pages, refs
 from cdp.api import samples_campaigns as samples
@@ -110,6 +111,7 @@ class Journeys:
         async with self.parts.database.transaction() as connection:
             await versions.known(connection, key)
             found = await numbers.numbers(connection, key)
+            came = await occurrences.listed(connection, key)
         steps, responses = _by_step(found.steps), _by_step(found.responses)
         return pages.json(
             {
@@ -125,6 +127,7 @@ class Journeys:
                 ],
                 "unsent": found.unsent,
                 "days": [each._asdict() for each in found.days],
+                "occurrences": {each.wall: _came(each) for each in came},
             }
         )
 
@@ -136,6 +139,16 @@ def _by_step(
     for step, destination, what, many in rows:
         found.setdefault((step, destination), {})[what] = many
     return found
+
+
+def _came(occurrence: Occurrence) -> dict[str, Any]:
+    return {
+        "at": iso(occurrence.at),
+        "state": occurrence.state,
+        "reason": occurrence.reason,
+        "begun": occurrence.begun,
+        "late": occurrence.late,
+    }
 
 
 def _told(journey: Journey) -> dict[str, Any]:

@@ -84,4 +84,7 @@ RESULTS: dict[str, Any] = {
     "days": [
         {"day": "2026-01-15", "begun": 90, "held_out": 10, "converted": 9, "held_out_converted": 1}
     ],
+    "occurrences": Names(
+        {"2026-01-15T09:00:00": {"at": AT, "state": "done", "reason": "", "begun": 100, "late": 0}}
+    ),
 }

@@ -23,6 +23,7 @@ PROTECTED = {
     "builds.touched_to": "hash",
     "campaign_heard.id": "hash",
     "campaign_heard.subject": "hash",
+    "campaign_occurrences.after": "hash",
     "carried.profile": "hash",
     "changes.profile": "hash",
     "collectable.subject": "hash",

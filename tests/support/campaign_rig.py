@@ -36,6 +36,7 @@ from consent.model import Decision
 from consent.purposes import DEFAULT_PURPOSES, Purpose, by_channel
 from consent.stamps import signal_of
 from consent.standing import Ground, Standing, Told, standing
+from profiles.language.properties import test
 from tests.support.slow_campaigns import World
 
 CHANNELS = ("email", "push")  # each with a destination of that name
@@ -97,7 +98,7 @@ class Rig:
         made = Event(
             1, "track", number.to_bytes(16), 1, "m", at, self.now, event, properties={"n": number}
         )
-        listening = await listen(self.connection, idle=False)
+        listening = await listen(self.connection, test, idle=False)
         listening.hear(who, made)
         await store.hear(self.connection, listening.heard)
         return made.id.hex()
