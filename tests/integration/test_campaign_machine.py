@@ -188,10 +188,6 @@ class Machine(RuleBasedStateMachine):
             assert (state == "sent") == (message.state == "sent")
             if state in {"refused", "parked"}:
                 assert reason
-                if message.state in {"waiting", "waits again"}:
-                    assert reason.startswith("cap: ") or "longest that it may wait" in reason
-                    self.lenient = True  # others may take its place sooner
-                    message.state, message.room = "refused", None
                 assert message.state == state
             elif state == "delayed":
                 assert reason

@@ -175,15 +175,27 @@ class World:
             who = self.who(message.who)
             if message.state == "refused":
                 continue
-            if not self.is_time(message, now):
-                continue
-            service = message.purpose == "necessary"
-            if message.room is None and not service and self._full(each, who, now):
-                continue
-            message.room = now if message.room is None else message.room
-            message.state = "going"
-            going.add(each)
+            until = self._free(message, now)
+            if until == now and message.room is None and message.purpose != "necessary":
+                until = self._room(each, who, now)
+            late = until is None or (until > now and self._is_over(message, until))
+            if late and message.purpose != "necessary":
+                message.state, message.room = "refused", None
+            elif until == now:
+                message.room = now if message.room is None else message.room
+                message.state = "going"
+                going.add(each)
         return going
+
+    def _free(self, message: Wanted, now: int) -> int:
+        """When its own timing and quiet hours let it go, from then on."""
+        at = now
+        while not self.is_time(message, at):
+            at += MINUTE - at % MINUTE
+        return at
+
+    def _is_over(self, message: Wanted, until: int) -> bool:
+        return until - message.at > long(self.pacing.get("patience", "3d"))
 
     def is_time(self, message: Wanted, now: int) -> bool:
         """By its own timing, and out of quiet hours."""
@@ -203,14 +215,15 @@ class World:
                 return True
         return False
 
-    def taken(self, cap: Mapping[str, Any], who: bytes, now: int) -> int:
-        """How much of a cap's room is taken."""
-        return sum(
-            message.room is not None
+    def taken(self, cap: Mapping[str, Any], who: bytes, now: int) -> list[int]:
+        """Since when room under a cap is taken."""
+        return sorted(
+            message.room
+            for message in self.messages.values()
+            if message.room is not None
             and self.who(message.who) == who
             and now - long(cap["window"]) < message.room
             and self.counts(cap, message)
-            for message in self.messages.values()
         )
 
     @staticmethod
@@ -218,7 +231,8 @@ class World:
         by_channel = cap.get("channel", "") in {"", message.channel}
         return by_channel and cap.get("purpose", "") in {"", message.purpose}
 
-    def _full(self, this: bytes, who: bytes, now: int) -> bool:
+    def _room(self, this: bytes, who: bytes, now: int) -> int | None:
+        """When there is room for it under the first cap that is full; None: it does not wait."""
         mine = self.messages[this]
         ahead = [
             each
@@ -228,9 +242,13 @@ class World:
             and each.purpose != "necessary"
             and (*each.rank, key) < (*mine.rank, this)
         ]
-        return any(
-            self.taken(cap, who, now) + sum(self.counts(cap, each) for each in ahead)
-            >= cap["limit"]
-            for cap in self.pacing.get("caps", ())
-            if self.counts(cap, mine)
-        )
+        for cap in self.pacing.get("caps", ()):
+            if not self.counts(cap, mine):
+                continue
+            taken = self.taken(cap, who, now)
+            more = len(taken) + sum(self.counts(cap, each) for each in ahead) - cap["limit"]
+            if more >= 0 and cap.get("over") != "wait":
+                return None
+            if more >= 0:
+                return (*taken, *[now] * more, now)[more] + long(cap["window"])
+        return now
