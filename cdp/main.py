@@ -178,6 +178,7 @@ def _connectors(
 
 def _activation(core: Core, connectors: Connectors, public_url: str) -> Activation:
     """What requests and makes deliveries."""
+    from activation.campaigns.fallback import Fallback
     from activation.composing import Composing
     from activation.lanes.stage import Lanes
     from activation.pacing.stage import Pacing
@@ -188,7 +189,8 @@ def _activation(core: Core, connectors: Connectors, public_url: str) -> Activati
     told = functools.partial(telling.opened, core.vault.system)
     links = composing.links(core.vault, public_url.rstrip("/"))
     made = Composing(composing.properties(core.keyring), links)
-    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes(), made)
+    fallback = Fallback(functools.partial(telling.sealed, core.vault.system))
+    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes(), made, fallback)
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import activation.campaigns.store as campaigns
 import activation.store as delivery_store
-import cdp.suppression.store as suppressions
 import consent.stage as consent
 import identity.matching.store as matching
 import identity.store as identity_store
@@ -36,6 +35,7 @@ from activation.campaigns.stage import Campaigns
 from activation.model import ERASED, Ended, Entry
 from activation.stage import Activation, Whom
 from cdp import lapses, origins, times, touches
+from cdp.barring import barred
 from cdp.campaigning import Looking
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
@@ -93,6 +93,7 @@ class Pipeline:
         await campaigns.hear(connection, listening.heard)
         if not self.profiles.replaying:
             await campaigns.respond(connection, listening.responses)
+            await self.activation.bounced(connection, listening.bounced, unit.now)
         await Recounting(self.keyring, self.profiles).run(connection, folding, records)
         resolved = await self.identity.resolve(connection, hearing.said, hearing.causes, unit.now)
         await consent.apply(connection, hearing.wished)
@@ -213,15 +214,14 @@ class Pipeline:
         nodes = {node for nodes in people.values() for node in nodes}
         tail = await unfolded_decisions(connection, self.keyring, nodes)
         stands = await self.people.stands(connection, people, claim.at, tail)
-        listed = await suppressions.among(connection, nodes)
-        barred = {profile for profile, mine in people.items() if not listed.isdisjoint(mine)}
+        stopped = await barred(connection, claimed, people)
         permits = {
             each.id: obliged()
             if each.kind == ERASED
             else permit(
                 each.purpose,
                 stands.get(each.profile, {}),
-                suppressed=each.profile in barred and each.kind != "left",
+                suppressed=each.id in stopped,
             )
             for each in claimed
         }

@@ -14,10 +14,11 @@ from cdp.events import Event, SubjectId
 
 _NAMESPACE = uuid.UUID("c0c1b0c8-9f4e-5d83-8f0a-07a7f0b6f0e1")
 _OURS = 0  # the source that stands for the platform: nobody else says what became of a message
+BOUNCED = "Email Bounced"
 RESPONSES = {
     "Email Opened": "opened",
     "Email Link Clicked": "clicked",
-    "Email Bounced": "bounced",
+    BOUNCED: "bounced",
     "Email Marked as Spam": "complained",
 }
 _LATE = 86_400_000_000  # microseconds: an event that comes later than this begins nothing
@@ -36,6 +37,7 @@ class Listening:
     goals: Mapping[str, Sequence[Wanted]]
     heard: list[Heard] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
+    bounced: list[bytes] = field(default_factory=list)  # messages that came back for good
 
     def hear(self, subject: SubjectId, event: Event) -> None:
         """Note what begins something, or reaches its goal; and what became of a message."""
@@ -43,6 +45,8 @@ class Listening:
             return
         if event.source == _OURS and event.name in RESPONSES:
             told = uuid.UUID(event.properties["delivery"]).bytes
+            if event.name == BOUNCED and not event.properties.get("status", "").startswith("4."):
+                self.bounced.append(told)
             self.responses.append(Response(told, RESPONSES[event.name], event.timestamp))
         late = event.received_at - event.timestamp > _LATE
         for goal, by in ((False, {} if late else self.starts), (True, self.goals)):

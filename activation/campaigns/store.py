@@ -51,9 +51,10 @@ _WRITE = named(
 )
 _SENT = named(
     """
-    insert into journey_sends (delivery, journey, step, destination)
+    insert into journey_sends (delivery, journey, step, destination, instead_of, because)
     select * from unnest(cast(:deliveries as bytea[]), cast(:journeys as bytea[]),
-                         cast(:steps as int[]), cast(:destinations as text[]))
+                         cast(:steps as int[]), cast(:destinations as text[]),
+                         cast(:instead as bytea[]), cast(:reasons as text[]))
     on conflict (delivery) do nothing
     """
 )
@@ -96,12 +97,14 @@ class Response(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A message that a journey's step requested."""
+    """A message that a journey's step requested; or one in the place of another, and why."""
 
     delivery: bytes
     journey: bytes
     step: int
     destination: str
+    instead_of: bytes | None = None
+    because: str = ""
 
 
 async def hear(connection: Connection, heard: Sequence[Heard]) -> None:
@@ -168,6 +171,8 @@ async def note_sent(connection: Connection, sent: Sequence[Sent]) -> None:
         "journeys": [each.journey for each in sent],
         "steps": [each.step for each in sent],
         "destinations": [each.destination for each in sent],
+        "instead": [each.instead_of for each in sent],
+        "reasons": [each.because for each in sent],
     }
     await connection.execute(_SENT, values)
 

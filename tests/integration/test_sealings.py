@@ -59,6 +59,7 @@ PROTECTED = {
     "keyset.key_check": "plain",
     "link_revocations.subject": "hash",
     "journey_sends.delivery": "hash",
+    "journey_sends.instead_of": "hash",
     "journey_sends.journey": "hash",
     "journeys.id": "hash",
     "journeys.profile": "hash",

@@ -32,13 +32,17 @@ class Wanted:
     """A message."""
 
     who: bytes
-    campaign: Mapping[str, Any]
+    way: Way
     send: Mapping[str, Any]
     channel: str
     at: int
     state: str = "waiting"
     tries: int = 0
     room: int | None = None  # since when it takes room under the caps
+
+    @property
+    def campaign(self) -> Mapping[str, Any]:
+        return self.way.campaign
 
     @property
     def purpose(self) -> str:
@@ -61,6 +65,7 @@ class World:
     said: list[tuple[bytes, str, bool, int]] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     messages: dict[bytes, Wanted] = field(default_factory=dict)
+    instead: dict[bytes, Wanted] = field(default_factory=dict)  # by what failed
 
     def who(self, node: bytes) -> bytes:
         return self.root.get(node, node)
@@ -160,7 +165,17 @@ class World:
     def _want(self, way: Way, who: bytes, send: Mapping[str, Any], now: int) -> Wanted:
         purpose, channels = way.campaign["purpose"], send["channels"]
         allowed = [each for each in channels if self.allows(who, purpose, each, now)]
-        return Wanted(who, way.campaign, send, (allowed or channels)[0], now)
+        return Wanted(who, way, send, (allowed or channels)[0], now)
+
+    def fall_back(self, failed: bytes, now: int) -> None:
+        """To the next channel of the step, if there is a point in it."""
+        message = self.messages[failed]
+        way, channels = message.way, message.send["channels"]
+        later = channels[channels.index(message.channel) + 1 :]
+        goal = way.campaign.get("goal")
+        over = goal and now > way.at + long(goal["within"])
+        if later and way.state != "left" and not way.campaign["paused"] and not over:
+            self.instead[failed] = Wanted(message.who, way, message.send, later[0], now)
 
     def go(self, ids: Sequence[bytes], now: int) -> set[bytes]:
         """Which of these are sent now; those that never will be are over."""
