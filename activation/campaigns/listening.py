@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ RESPONSES = {
     BOUNCED: "bounced",
     "Email Marked as Spam": "complained",
 }
+_BY_LINK = re.compile(r"\bdelivery ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 _LATE = 86_400_000_000  # microseconds: an event that comes later than this begins nothing
 
 
@@ -41,7 +43,11 @@ class Listening:
 
     def hear(self, subject: SubjectId, event: Event) -> None:
         """Note what begins something, or reaches its goal; and what became of a message."""
-        if event.type != "track" or event.corrects:
+        if event.corrects:
+            return
+        if event.type == "consent" and event.source == _OURS:
+            self._leave(event)
+        if event.type != "track":
             return
         if event.source == _OURS and event.name in RESPONSES:
             told = uuid.UUID(event.properties["delivery"]).bytes
@@ -56,6 +62,14 @@ class Listening:
                 cause = event.id.hex()
                 found = uuid.uuid5(_NAMESPACE, f"{campaign}/{goal}/{cause}").bytes
                 self.heard.append(Heard(found, campaign, goal, subject, cause, event.timestamp))
+
+    def _leave(self, event: Event) -> None:
+        """Who said no by a link in a message has unsubscribed by it."""
+        said = event.properties
+        found = _BY_LINK.search(str(said.get("proof", "")))
+        if found is not None and said.get("state") == "denied":
+            told = uuid.UUID(found[1]).bytes
+            self.responses.append(Response(told, "unsubscribed", event.timestamp))
 
 
 async def listen(connection: Connection, read: Read, *, idle: bool) -> Listening:

@@ -78,6 +78,7 @@ RESULTS: dict[str, Any] = {
             "clicked": _SHARE,
             "bounced": _SHARE,
             "complained": _SHARE,
+            "unsubscribed": _SHARE,
         }
     ],
     "unsent": Names({"consent": 30}),
