@@ -94,7 +94,7 @@ class Fallback:
                 letter = _letter(campaign, send, each, found, now)
                 requested.append(letter)
                 told = letter.delivery.id, each.journey, each.step, found.key
-                sent.append(Sent(*told, each.delivery, because))
+                sent.append(Sent(*told, letter.says["template"], each.delivery, because))
         await letters.write(connection, requested, self.sealed)
         await journeys.note_sent(connection, sent)
         values = {"ids": [each.delivery.id for each in requested], "now": now}
@@ -124,4 +124,4 @@ def _letter(
         needed(campaign.purpose, destination),
         cause=failed.cause,
     )
-    return Letter(delivery, said_of(campaign, send, failed.cause))
+    return Letter(delivery, said_of(campaign, send, failed.cause, failed.profile))

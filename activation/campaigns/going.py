@@ -84,14 +84,16 @@ class Going:
             way.purpose,
             cause=journey.cause,
         )
-        self.letters.append(Letter(delivery, said_of(campaign, send, journey.cause)))
-        self.sent.append(Sent(delivery.id, journey.id, send.step, way.destination))
+        says = said_of(campaign, send, journey.cause, who)
+        self.letters.append(Letter(delivery, says))
+        told = delivery.id, journey.id, send.step, way.destination, says["template"]
+        self.sent.append(Sent(*told))
 
 
-def said_of(campaign: Campaign, send: Send, cause: str) -> dict[str, Any]:
+def said_of(campaign: Campaign, send: Send, cause: str, who: ProfileId) -> dict[str, Any]:
     """The references that a step's message is made of."""
     return {
-        "template": send.template,
+        "template": model.template_of(campaign, send, who),
         "campaign": campaign.key,
         "version": campaign.version,
         "step": send.step,

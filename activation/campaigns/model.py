@@ -7,6 +7,7 @@ is is one number; a journey goes on with the version of the campaign that it beg
 from __future__ import annotations
 
 import hashlib
+import itertools
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Goal(NamedTuple):
     event: str
     within: int
     leaves: bool = True
+    value: str = ""  # the property that has what it was worth; empty: revenue, or total
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Journey:
     due: Instant | None = None
     reason: str = ""
     converted_at: Instant | None = None
+    converted_by: bytes | None = None  # the event that reached the goal
 
 
 def journey_id(campaign: str, profile: ProfileId, cause: str) -> bytes:
@@ -93,6 +96,18 @@ def held_out(campaign: Campaign, profile: ProfileId) -> bool:
     """Whether somebody is sent nothing, to compare with: the same person always, by their id."""
     digest = hashlib.blake2b(campaign.key.encode() + profile, digest_size=8).digest()
     return int.from_bytes(digest) % _PARTS < round(campaign.holdout * _PARTS)
+
+
+def template_of(campaign: Campaign, send: Send, profile: ProfileId) -> str:
+    """Which of a step's variants somebody is sent: the same always, by their id and the weights."""
+    if not send.variants:
+        return send.template
+    named = f"{campaign.key}/{send.step}".encode()
+    digest = hashlib.blake2b(named + profile, digest_size=8).digest()
+    place = int.from_bytes(digest) % sum(weight for _, weight in send.variants)
+    ends = itertools.accumulate(weight for _, weight in send.variants)
+    pairs = zip(send.variants, ends, strict=True)
+    return next(template for (template, _), end in pairs if place < end)
 
 
 def begin(
@@ -184,7 +199,7 @@ def end(journey: Journey, state: State, reason: str) -> None:
     journey.state, journey.reason, journey.due = state, reason, None
 
 
-def reach(campaign: Campaign, journey: Journey, at: Instant) -> bool:
+def reach(campaign: Campaign, journey: Journey, at: Instant, event: bytes = b"") -> bool:
     """Whether this event reaches the journey's goal, the first time; the journey is changed.
 
     Those who are held out are measured alike.
@@ -194,7 +209,7 @@ def reach(campaign: Campaign, journey: Journey, at: Instant) -> bool:
         return False
     if not journey.at <= at <= journey.at + goal.within:
         return False
-    journey.converted_at = at
+    journey.converted_at, journey.converted_by = at, event or None
     if goal.leaves and journey.state == "active":
         end(journey, "left", "goal")
     return True

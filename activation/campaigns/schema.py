@@ -23,10 +23,22 @@ _TIMING = Written(
 _NAME = validate.Length(1, 200)
 
 
+class VariantSchema(Form):
+    """One of several templates that are compared."""
+
+    template = fields.String(required=True, validate=KEY)
+    weight = WholeNumber(load_default=1, validate=validate.Range(1, 100))
+
+
 class SendSchema(Form):
     """A message, by the first destination that the person may and can be reached by."""
 
-    template = fields.String(required=True, validate=KEY)
+    template = fields.String(validate=KEY)
+    variants = fields.List(
+        fields.Nested(VariantSchema),
+        validate=validate.Length(2, 10),
+        metadata={"description": "in place of template: each person is sent one of these, always"},
+    )
     channels = fields.List(
         fields.String(validate=KEY),
         required=True,
@@ -38,6 +50,11 @@ class SendSchema(Form):
         validate=_TIMING,
         metadata={"description": "HH:MM where the person is, best, or now if left out"},
     )
+
+    @validates_schema
+    def _one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if ("template" in data) == ("variants" in data):
+            raise ValidationError("Say what to send: template or variants, one of them.")
 
 
 class StepSchema(Form):
@@ -65,6 +82,11 @@ class GoalSchema(Form):
     event = fields.String(required=True, validate=_NAME, metadata={"example": "Order Completed"})
     within = fields.String(load_default="7d", validate=_LENGTH)
     leaves = Flag(load_default=True, metadata={"description": "whoever reaches it goes no further"})
+    value = fields.String(
+        load_default="",
+        validate=validate.Length(max=200),
+        metadata={"description": "the property with its worth; revenue or total if left out"},
+    )
 
 
 class CampaignSchema(Form):
@@ -157,7 +179,7 @@ def campaign_of(
         compiled(instructions(loaded["steps"])),
         loaded["audience"],
         loaded["outside"],
-        Goal(goal["event"], parse_duration(goal["within"]), goal["leaves"]) if goal else None,
+        _goal(goal) if goal else None,
         loaded["holdout"],
         parse_duration(loaded["again"]) if "again" in loaded else None,
         loaded["priority"],
@@ -166,6 +188,10 @@ def campaign_of(
         tuple(trigger.get("where", ())),
         schedule_of(trigger["schedule"]) if "schedule" in trigger else None,
     )
+
+
+def _goal(said: Mapping[str, Any]) -> Goal:
+    return Goal(said["event"], parse_duration(said["within"]), said["leaves"], said["value"])
 
 
 def _on(trigger: Mapping[str, Any]) -> On:

@@ -190,11 +190,14 @@ async def _named(connection: Connection, campaign: Campaign) -> None:
         for each in await delivery_store.destinations(connection)
     }
     sends = [each for each in campaign.program if isinstance(each, Send)]
-    there_are = await templates.some(connection, {each.template for each in sends})
+    there_are = await templates.some(connection, {key for each in sends for key in each.templates})
     for send in sends:
-        if send.template not in there_are:
-            raise Invalid(f"there is no template {send.template}; define it first", field="steps")
+        for key in send.templates:
+            if key not in there_are:
+                raise Invalid(f"there is no template {key}; define it first", field="steps")
         made = there_are[send.template].channel
+        if {there_are[key].channel for key in send.templates} != {made}:
+            raise Invalid("variants: Must all be templates of one channel.", field="steps")
         for channel in send.channels:
             if channel not in kinds:
                 raise Invalid(f"channels: there is no destination {channel}", field="steps")

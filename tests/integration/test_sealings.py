@@ -61,6 +61,7 @@ PROTECTED = {
     "journey_sends.delivery": "hash",
     "journey_sends.instead_of": "hash",
     "journey_sends.journey": "hash",
+    "journeys.converted_by": "hash",
     "journeys.id": "hash",
     "journeys.profile": "hash",
     "match_keys.id": "hash",
