@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from activation.shaping import COMPUTED
 from cdp.events import Instant, ProfileId
 from cdp.times import SECOND, iso
 
-Kind: TypeAlias = Literal["entered", "left", "expired", "erased", "message"]
+Kind: TypeAlias = Literal["entered", "left", "updated", "expired", "erased", "message"]
 State: TypeAlias = Literal[
     "requested", "delayed", "refused", "sending", "sent", "retrying", "parked"
 ]
 
 _NAMESPACE = uuid.UUID("6f0f6d2e-51a5-5f1f-9d0b-2f2f0c1f7a01")
 ERASED: Literal["erased"] = "erased"  # a person, by their own request: of no segment
+UPDATED: Literal["updated"] = "updated"  # computed traits of somebody who is in a segment
 MESSAGE: Literal["message"] = "message"  # to a person: what it says is written down beforehand
 CORRECTION = "correction"  # the cause of what came of an event that was recorded in error
 FIRST_WAIT = 1.0  # seconds; doubles with every try
@@ -39,6 +41,7 @@ class Destination:
     consent_events: bool = False  # hears of it when a yes has ended
     concurrency: int = 64  # tries at a time, of each worker
     corrections: bool = True  # hears of who is in or out because an event was corrected
+    rate: float | None = None  # deliveries a second, of all workers together
 
 
 class Entry(NamedTuple):
@@ -119,10 +122,6 @@ def plan(entries: Iterable[Entry], destinations: Sequence[Destination]) -> list[
         and (not destination.segments or entry.segment in destination.segments)
         and (destination.corrections or entry.cause != CORRECTION)
     ]
-
-
-def _needed(entry: Entry, destination: Destination) -> str:
-    return needed(destination.purpose or entry.purpose, destination)
 
 
 def needed(purpose: str, destination: Destination) -> str:
@@ -209,14 +208,14 @@ def body(delivery: Delivery, view: Mapping[str, Any], content: Mapping[str, Any]
                 "identifiers": view.get("identifiers", {}),
             },
         }
-    return {
-        "type": f"segment.{delivery.kind}",
-        "timestamp": iso(delivery.at),
-        "data": {
-            "segment": delivery.segment,
-            "cause": delivery.cause,
-            "profile_id": view.get("profile_id"),
-            "identifiers": view.get("identifiers", {}),
-            "traits": view.get("traits", {}) if delivery.kind == "entered" else {},
-        },
+    present = delivery.kind in {"entered", UPDATED}
+    data = {
+        "segment": delivery.segment,
+        "cause": delivery.cause,
+        "profile_id": view.get("profile_id"),
+        "identifiers": view.get("identifiers", {}),
+        "traits": view.get("traits", {}) if present else {},
     }
+    if COMPUTED in view:
+        data["computed"] = view[COMPUTED] if present else {}
+    return {"type": f"segment.{delivery.kind}", "timestamp": iso(delivery.at), "data": data}

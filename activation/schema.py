@@ -72,6 +72,15 @@ class DestinationForm(Form):
         validate=validate.Range(1, 64),
         metadata={"description": "tries at a time, of each worker"},
     )
+    rate = Number(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(0.001, 10_000.0),
+        metadata={
+            "description": "deliveries a second at most, of all workers together, evenly spread; "
+            "0.5 is one in two seconds"
+        },
+    )
     enabled = Flag(load_default=True)
     corrections = Flag(
         load_default=True,

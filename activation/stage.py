@@ -17,6 +17,7 @@ from activation.lanes.stage import Lanes
 from activation.model import (
     ERASED,
     MESSAGE,
+    UPDATED,
     Delivery,
     Destination,
     Ended,
@@ -30,6 +31,7 @@ from activation.opening import Connectors
 from activation.pacing import store as pacing_store
 from activation.pacing.model import Drop, Wait
 from activation.pacing.stage import Due, Pacing
+from activation.shaping import shaped
 from activation.store import Mark, Stored
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
@@ -52,6 +54,7 @@ class Ready(NamedTuple):
     destination: Destination
     connector: Connector
     claim: Claim
+    slot: Instant = 0  # not before, where a destination has a rate
 
     @property
     def delivery(self) -> Delivery:
@@ -75,6 +78,7 @@ class Allowed(NamedTuple):
     says: Mapping[str, Any]
     cite: Mapping[str, Any]
     content: Mapping[str, Any] = MappingProxyType({})  # of a message
+    slot: Instant = 0
 
     def due(self) -> Due:
         """As pacing sees it."""
@@ -84,8 +88,10 @@ class Allowed(NamedTuple):
     def ready(self, connectors: Connectors, claim: Claim) -> Ready:
         """As it is sent."""
         tried = self.delivery._replace(attempts=self.delivery.attempts + 1)
-        message = Message(tried, self.view, self.content, {})
-        return Ready(message, self.target.destination, connectors.of(self.target), claim)
+        view = shaped(self.target.destination.settings, self.view)
+        message = Message(tried, view, self.content, {})
+        connector = connectors.of(self.target)
+        return Ready(message, self.target.destination, connector, claim, self.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +156,14 @@ class Activation:
     ) -> list[Allowed]:
         """Those whose destination has room; of the others `marks` gets until when they wait."""
         due = [(each.delivery, each.target.destination) for each in allowed]
-        put_off = await self.lanes.decide(connection, due, claim)
+        put_off, slots = await self.lanes.decide(connection, due, claim)
         marks += put_off
         later = {mark.id for mark in put_off}
-        return [each for each in allowed if each.delivery.id not in later]
+        return [
+            each._replace(slot=slots.get(each.delivery.id, 0))
+            for each in allowed
+            if each.delivery.id not in later
+        ]
 
     async def _composed(
         self, connection: Connection, allowed: Sequence[Allowed], marks: list[Mark]
@@ -272,6 +282,8 @@ def _permitted(
             marks.append(Mark(delivery.id, "parked", NOWHERE))
         elif view is None:
             marks.append(Mark(delivery.id, "parked", "no such profile any more"))
+        elif delivery.kind == UPDATED and delivery.segment not in view.get("segments", ()):
+            marks.append(Mark(delivery.id, "refused", "not in the segment any more"))
         else:
             allowed.append(Allowed(delivery, target, view, says, permit.cite))
     return allowed, marks

@@ -86,7 +86,13 @@ _DROP_DESTINATION = named("delete from destinations where key = :key returning k
 
 COMMON = tuple(name for name in Destination.__slots__ if name not in {"key", "settings"})
 # what older processes do not know
-_NEW = {"channel": "", "consent_events": False, "corrections": True, "concurrency": 64}
+_NEW = {
+    "channel": "",
+    "consent_events": False,
+    "corrections": True,
+    "concurrency": 64,
+    "rate": None,
+}
 
 
 class Mark(NamedTuple):

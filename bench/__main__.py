@@ -28,11 +28,13 @@ from bench.mailing import mail
 from bench.matching import matching
 from bench.measure import Figure
 from bench.personalizing import personalizing
+from bench.pulling import pulling
 from bench.reading import membership, previewing, reading
 from bench.replaying import replay
 from bench.scaling import scaling
 from bench.segmenting import segmenting
 from bench.suppressing import suppression
+from bench.telling import telling
 from tests.support.platform import running
 
 SMALL, TURN, TURNS = 100_000, 30_000, 5
@@ -93,6 +95,7 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "membership": membership,
         "previewing": previewing,
         "personalizing": personalizing,
+        "pulling": pulling,
         "mail": mail,
     }
     made = [] if names and not set(names) - alone.keys() else on_platform(names)
@@ -115,6 +118,7 @@ def on_platform(names: list[str]) -> list[Figure]:
             "sustained": lambda: figures.sustained(platform),
             "latency": lambda: figures.latency(platform),
             "hanging": lambda: hanging(platform),
+            "telling": lambda: telling(platform),
             "replay": lambda: replay(Path(home) / "data"),
         }
         for name, step in steps.items():

@@ -13,26 +13,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from bench.arrivals import Arrivals, percentile
 from bench.measure import Figure
 from tests.support.platform import Platform
-from tests.support.receiver import Receiver, Request, receiving
+from tests.support.receiver import Receiver, receiving
 
 RATE, SECONDS = 100, 60
 _NEVER = 3600.0  # seconds: longer than anybody waits
 _LAST_SECONDS = 60.0  # for what is under way at the end
-
-
-class _Timed(list[Request]):
-    """Notes when each person's webhook came."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.at: dict[str, float] = {}
-
-    def append(self, request: Request) -> None:
-        now = time.perf_counter()
-        for name in request.json["data"]["identifiers"].get("user_id", []):
-            self.at.setdefault(name, now)
 
 
 def hanging(platform: Platform) -> Figure:
@@ -61,7 +49,7 @@ async def _compared(platform: Platform) -> Figure:
         with_ = await _load(client, platform, arrived, "with", SECONDS)
         requests = len(stuck.requests) - answered
         await client.delete("/api/v1/destinations/stuck", headers=api)
-    before, after = _percentile(without, 0.99), _percentile(with_, 0.99)
+    before, after = percentile(without, 0.99), percentile(with_, 0.99)
     return Figure(
         "an event to its webhook while another destination hangs, p99",
         after * 1000,
@@ -72,7 +60,7 @@ async def _compared(platform: Platform) -> Figure:
         after / before,
         {
             "p50 ms without and with": [
-                round(_percentile(each, 0.5) * 1000) for each in (without, with_)
+                round(percentile(each, 0.5) * 1000) for each in (without, with_)
             ],
             "entries/s": RATE,
             "seconds each": SECONDS,
@@ -84,7 +72,7 @@ async def _compared(platform: Platform) -> Figure:
 async def _load(
     client: httpx.AsyncClient,
     platform: Platform,
-    arrived: dict[str, float],
+    arrived: Arrivals,
     turn: str,
     seconds: int,
 ) -> list[float]:
@@ -102,19 +90,13 @@ async def _load(
         for number in range(RATE * seconds):
             await asyncio.sleep(max(0.0, started + number / RATE - time.perf_counter()))
             group.create_task(one(f"{turn}-{started:.0f}-{number}"))
-    async with asyncio.timeout(_LAST_SECONDS):
-        while not begun.keys() <= arrived.keys():  # noqa: ASYNC110 - what comes is somebody else's
-            await asyncio.sleep(0.05)
-    return sorted(arrived[name] - at for name, at in begun.items())
-
-
-def _percentile(taken: list[float], share: float) -> float:
-    return taken[min(len(taken) - 1, int(share * len(taken)))]
+    await arrived.until(begun, _LAST_SECONDS)
+    return sorted(arrived.at[name] - at for name, at in begun.items())
 
 
 @asynccontextmanager
-async def _receiver() -> AsyncIterator[tuple[Receiver, dict[str, float]]]:
+async def _receiver() -> AsyncIterator[tuple[Receiver, Arrivals]]:
     async with receiving() as receiver:
-        timed = _Timed()
+        timed = Arrivals()
         receiver.requests = timed
-        yield receiver, timed.at
+        yield receiver, timed

@@ -13,6 +13,7 @@ from typing import cast
 class Outcome:
     """What a run of requests came to."""
 
+    started: float = 0.0  # by `time.perf_counter`: when the first was due
     seconds: float = 0.0
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
@@ -90,8 +91,8 @@ async def fire(
     host: str, port: int, requests: Iterator[bytes], *, connections: int, rate: float = 0.0
 ) -> Outcome:
     """Send every request; `rate` per second spaces them, whether answers come or not."""
-    outcome = Outcome()
     started = time.perf_counter()
+    outcome = Outcome(started)
     if rate:
         timed = ((started + number / rate, each) for number, each in enumerate(requests))
     else:

@@ -25,7 +25,7 @@ from cdp.arrays import ListDumper
 from cdp.errors import ConfigurationError, StoreUnavailable
 from cdp.schema import head
 
-__all__ = ["Connection", "Database", "Row", "named", "normal_url"]
+__all__ = ["Connection", "Database", "Driver", "Row", "named", "normal_url"]
 
 NAME = f"cdp {head()}"  # a migration asks who is connected, and what they know
 Connection = AsyncConnection
@@ -201,7 +201,9 @@ class Database:
         """A raw psycopg connection of one's own, in autocommit, for leases and LISTEN."""
         how = self._how | {"application_name": name}
         with translated():
-            return await Driver.connect(self._driver_url, autocommit=True, **how)
+            made = await Driver.connect(self._driver_url, autocommit=True, **how)
+        made.adapters.register_dumper(list, ListDumper)
+        return made
 
     async def rows(self, statement: TextClause, **values: object) -> Sequence[Row]:
         """Run one statement and return what it gives."""

@@ -12,10 +12,10 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import activation.campaigns.store as campaigns
-import activation.lanes.store as circuits
 import activation.store as delivery_store
 import identity.store as identity_store
 import profiles.store as profile_store
+from activation.lanes import releasing
 from cdp import metrics, times, touches
 from cdp.builds import Builder
 from cdp.db import Database
@@ -30,14 +30,15 @@ from cdp.matchwork import MatchWork
 from cdp.modelling.learning import Learning
 from cdp.modelling.scoring import TURNS, Scoring
 from cdp.privacy.work import PrivacyWork
+from cdp.refreshing import Refreshing
 from cdp.retention.expiring import Expiring
 from cdp.rhythms import Rhythms
 from cdp.rulework import RuleWork
 from cdp.scheduling import Scheduling
 from cdp.stream import checkpoints
+from cdp.syncing import Syncing
 
 _SLICE = 2000
-_RELEASED = 200  # at a tick, for each destination that answers again
 _TICK = 0.25  # seconds; exits by time happen within it
 _MATCH_SECONDS = 1
 _CHAIN_SECONDS = 1
@@ -46,6 +47,8 @@ _MODEL_SECONDS = 1
 _EXPIRE_SECONDS = 60
 _RHYTHM_SECONDS = 3600
 _SCHEDULE_SECONDS = 1
+_SYNC_SECONDS = 1
+_PAUSE = 0.05  # seconds between two pieces of what must hold up nobody
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +69,8 @@ class Jobs:
     scoring: Scoring
     rhythms: Rhythms
     scheduling: Scheduling
+    syncing: Syncing
+    refreshing: Refreshing
 
     async def fire_timers(self) -> None:
         """Touch the profiles whose memberships may have changed by time alone."""
@@ -91,10 +96,10 @@ class Jobs:
                 return
 
     async def release_held(self) -> None:
-        """Let go what was held for destinations that answer again."""
+        """Let go what was held for destinations that answer again, or until its slot is near."""
         async with self.database.transaction() as connection:
-            for destination in await circuits.closing(connection):
-                await circuits.release(connection, destination, times.now(), _RELEASED)
+            await releasing.answering(connection, times.now())
+            await releasing.limited(connection, times.now())
 
     async def wake_journeys(self) -> None:
         """Touch the profiles whose journeys through campaigns go on."""
@@ -163,6 +168,13 @@ class Jobs:
                 return
             await asyncio.sleep(0)
 
+    async def sync(self) -> None:
+        """Bring destinations to how things are, as far as what is on its way leaves room."""
+        while await self.refreshing.step():  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0)
+        while await self.syncing.step():  # noqa: ASYNC110 - lets what happens now go first
+            await asyncio.sleep(_PAUSE)
+
     async def learn_hours(self) -> None:
         """Count anew when people are there."""
         await self.rhythms.step()
@@ -219,6 +231,7 @@ class Jobs:
         every(_TICK, self.serve_people)
         every(_MODEL_SECONDS, self.fit_models)
         every(_MODEL_SECONDS, self.score_people)
+        every(_SYNC_SECONDS, self.sync)
         every(_TRIM_SECONDS, self.trim)
         every(_EXPIRE_SECONDS, self.expire)
         every(_EXPIRE_SECONDS, self.expire_archives)

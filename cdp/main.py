@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdp import entrance
 from cdp.assembly import Core, assemble
 from cdp.cluster import Cluster
 from cdp.db import Database
@@ -25,7 +24,6 @@ from cdp.telemetry import Traces
 
 if TYPE_CHECKING:
     import httpx
-    from fastapi import FastAPI
 
     from activation.opening import Connectors
     from activation.stage import Activation
@@ -39,67 +37,6 @@ if TYPE_CHECKING:
     from cdp.stream.stage import Stage
 
 FILES = "files"  # below the data directory: what destinations of that kind have written
-
-
-def application(settings: Settings, core: Core, traces: Traces | None = None) -> FastAPI:
-    """Collector and API."""
-    from cdp.api.app import create
-    from cdp.api.auth import Keys
-    from cdp.api.background import Background
-    from cdp.api.parts import Parts
-    from cdp.audit import Audit
-    from cdp.collect.admission import Admission
-    from cdp.collect.request import Visitors
-    from cdp.collect.routes import Collecting
-    from cdp.evidence.receipts import Controller
-    from cdp.limits import Limits, Rates
-    from cdp.personalizing.held import Catalogue
-    from cdp.privacy.asking import Asking
-
-    gates = entrance.gates(core, core.people.home)
-    watching = entrance.watch(core)
-    appender = entrance.appender(settings, core, gates, watching)
-    rates = Rates.of(
-        Limits(core.redis_url),
-        settings.rate_per_key,
-        settings.rate_per_address,
-        settings.rate_failures,
-    )
-    collector = entrance.collector(settings, core, gates, appender, rates, watching=watching)
-    visitors = Visitors(filter(None, settings.trusted_proxies.split(",")))
-    audit = Audit(core.database, core.vault, reads=settings.audit_reads)
-    parts = Parts(
-        database=core.database,
-        partitions=core.partitions,
-        vault=core.vault,
-        people=core.people,
-        appender=appender,
-        collector=collector,
-        keys=Keys(core.database, audit, visitors, rates, open_metrics=settings.open_metrics),
-        controller=Controller(
-            settings.controller,
-            settings.controller_address,
-            settings.controller_contact,
-            settings.storage_location,
-        ),
-        catalogue=Catalogue(core.people.home),
-        private=settings.private_webhooks,
-    )
-    admission = Admission(appender.must_admit, settings.max_pending_mb << 20)
-    collecting = Collecting(collector, visitors, admission, settings.public_url, settings.sdk_dir)
-    background = Background(
-        core.database,
-        core.keyring,
-        appender,
-        *gates,
-        audit,
-        rates.limits,
-        collector.sources,
-        *watching,
-        parts.catalogue,
-    )
-    requesting = Asking(core.database, core.vault, core.people.home)
-    return create(parts, collecting, background.lifespan, requesting, traces)
 
 
 @contextlib.asynccontextmanager
@@ -118,7 +55,7 @@ async def pipeline(
     import httpx
 
     from activation.campaigns.stage import Campaigns
-    from activation.reaching import Transport
+    from activation.wire import Wire
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
     from cdp.sending import Sends
@@ -128,8 +65,8 @@ async def pipeline(
     history = not core.people.profiles.replaying
     identity = Identity(core.vault.subject, RuleBook(), keeps_history=history)
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
-    transport = Transport(private=private_webhooks)
-    async with httpx.AsyncClient(transport=transport, follow_redirects=False) as client:
+    wire = Wire(private=private_webhooks)
+    async with httpx.AsyncClient(transport=wire, timeout=None) as client:  # noqa: S113 - kinds have
         connectors = _connectors(core, client, (files, public_url), private=private_webhooks)
         activation = _activation(core, connectors, public_url)
         sends = Sends(core.database, activation, traces)
@@ -160,16 +97,20 @@ def _connectors(
     """
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
+    from cdp.bouncing import Unreachable
+    from cdp.finding import Finding
     from cdp.responses import Tracking
     from cdp.subscriptions import Gone
 
     system, (files, public_url) = core.vault.system, ours
+    finding = Finding(core.database, core.keyring, core.partitions)
     reach = Reach(
         client,
         private,
-        Gone(core.database, core.keyring, core.partitions),
+        Gone(finding),
         files,
         Tracking(core.vault, public_url.rstrip("/")),
+        Unreachable(finding),
     )
     return Connectors(
         reach, lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode()
@@ -254,10 +195,12 @@ def jobs(core: Core) -> Jobs:
     from cdp.matchwork import MatchWork
     from cdp.modelling.learning import Learning
     from cdp.modelling.scoring import Scoring
+    from cdp.refreshing import Refreshing
     from cdp.retention.expiring import Expiring
     from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
     from cdp.scheduling import Scheduling
+    from cdp.syncing import Syncing
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
     rules = RuleWork(core.database, core.partitions, core.people)
@@ -278,6 +221,8 @@ def jobs(core: Core) -> Jobs:
         scoring=Scoring(core.database, core.partitions, core.people),
         rhythms=Rhythms(core.database, core.people),
         scheduling=Scheduling(core.database, core.partitions, core.people),
+        syncing=Syncing(core.database, core.partitions),
+        refreshing=Refreshing(core.database, core.partitions, core.people),
     )
 
 

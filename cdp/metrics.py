@@ -84,6 +84,9 @@ attempt_seconds = _histogram("delivery_seconds", "How long a destination took to
 
 job_seconds = _histogram("job_seconds", "How long a job took", _JOB, "job")
 job_failures = _counter("job_failures", "Jobs that did not come to their end", "job")
+synced = _counter(
+    "synced", "Deliveries that a first load or a sync has requested", "destination", "change"
+)
 expired = _counter("expired", "Events taken out of the log because they were too old")
 model_fits = _counter("model_fits", "Times a model was to be fitted", "model", "outcome")
 model_auc = _gauge("model_auc", "AUC of a propensity on what came out last", "model")
@@ -111,7 +114,7 @@ _WORKER = (*_CHUNKS, partitions, in_flight, *_LANES)
 OF_PROCESS: Final[dict[str, tuple[Collector, ...]]] = {
     "api": _API,
     "worker": _WORKER,
-    "scheduler": (job_seconds, job_failures, expired, leader, *_MODELS),
+    "scheduler": (job_seconds, job_failures, expired, synced, leader, *_MODELS),
     "relay": (relay_published, relay_lag, relay_failures, leader),
 }
 

@@ -34,7 +34,7 @@ from activation.campaigns.listening import listen
 from activation.campaigns.stage import Campaigns
 from activation.model import ERASED, Ended, Entry
 from activation.stage import Activation, Whom
-from cdp import lapses, origins, times, touches
+from cdp import lapses, origins, refreshing, times, touches
 from cdp.barring import barred
 from cdp.campaigning import Looking
 from cdp.db import Database
@@ -123,6 +123,8 @@ class Pipeline:
             await self._campaign(unit, entries, seen)
             await matching.queue(unit.connection, causes.keys())
             await models.queue(unit.connection, causes.keys())
+            if self.profiles.watched:
+                await refreshing.queue(unit.connection, seen.people, unit.now)
             await self._tell_lapses(unit, seen)
 
     async def evaluate(
@@ -229,6 +231,7 @@ class Pipeline:
         ready = await self.activation.admit(
             connection, claimed, permits, Whom(people, views), claim
         )
+        await refreshing.note(connection, self.keyring.vault, ready)
         refused = [each.destination for each in claimed if not permits[each.id].granted]
         count(refused, self.activation.lanes.put_off())
         unit.after_commit.append(lambda: self.sends.begin(ready))

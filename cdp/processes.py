@@ -47,10 +47,11 @@ def _assembled(settings: Settings, running: Running) -> assembly.Core:
 def serve_api(settings: Settings, running: Running) -> None:
     """Collector and API, until SIGTERM or SIGINT."""
     from cdp.api import serving
+    from cdp.application import application
 
     core = _assembled(settings, running)
     traces = telemetry.begin("api") if settings.traces else None
-    app = main.application(settings, core, traces)
+    app = application(settings, core, traces)
     app.router.lifespan_context = _observed(settings, core, traces, app.router.lifespan_context)
     server = serving.server(app, settings.host, settings.port, refusing=app.state.refusing)
     tune()

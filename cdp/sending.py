@@ -62,13 +62,13 @@ class Sends:
                 self._count(each, 1)
             task = asyncio.create_task(self._attempt(batch))
             begun.add(task)
-            if batch[0].destination.key not in slow:
+            if batch[0].destination.key not in slow and not batch[0].slot:
                 prompt.add(task)
         self._sending |= begun
         noting = asyncio.create_task(self._note(begun))
         self._noting.add(noting)
         noting.add_done_callback(self._noted)
-        waited = prompt if slow else {noting}
+        waited = prompt if slow or any(each.slot for each in ready) else {noting}
         if waited:
             await asyncio.wait(waited, timeout=PATIENCE_SECONDS)
         self._raise()
@@ -130,6 +130,7 @@ class Sends:
         lane = self._activation.lanes.of(batch[0].destination)
         gate = self._gate(batch[0])
         try:
+            await _slot(batch)
             try:
                 await asyncio.wait_for(gate.acquire(), TURN_SECONDS)
             except TimeoutError:
@@ -174,6 +175,13 @@ class Sends:
             for one, mark in zip(trying, marks, strict=True):
                 one.ended(mark.state, mark.reason)
         return marks
+
+
+async def _slot(batch: Sequence[Ready]) -> None:
+    """Until the slot of the last of them, where the destination has a rate."""
+    wait = max(each.slot for each in batch) - times.now()
+    if wait > 0:
+        await asyncio.sleep(wait / times.SECOND)
 
 
 def count(refused: Sequence[str], put_off: Sequence[tuple[str, str]]) -> None:

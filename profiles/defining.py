@@ -41,8 +41,9 @@ PROGRESS = (
     " from build_partitions p where p.build = b.id), 0) end"
     " from builds b where b.id = d.build)"
 )
-_SHARE = named("select version from definitions for share")
+_SHARE = named("select version, watched from definitions for share")
 _BUMP = named("update definitions set version = version + 1")
+_HOLD = named("select version from definitions for update")
 _FIELDS = "c.id, c.event, c.filters, c.newest, c.keep, c.property, c.horizon"
 _COUNTERS = named(f"select {_FIELDS}, c.build from counters c order by c.id")  # noqa: S608
 _ADD_COUNTER = named(
@@ -120,10 +121,18 @@ async def bump(connection: Connection) -> None:
     await connection.execute(_BUMP)
 
 
-async def share(connection: Connection) -> int:
-    """The definitions' version; they hold still until the caller's transaction ends."""
-    version: int = (await connection.execute(_SHARE)).scalar_one()
-    return version
+async def hold(connection: Connection) -> None:
+    """Let the evaluations end that are under way, and none begin until the transaction ends."""
+    await connection.execute(_HOLD)
+
+
+async def share(connection: Connection) -> tuple[int, bool]:
+    """The definitions' version, and whether anybody is to hear when computed traits change.
+
+    They hold still until the caller's transaction ends.
+    """
+    row = (await connection.execute(_SHARE)).one()
+    return row[0], row[1]
 
 
 async def keep_version(

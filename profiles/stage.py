@@ -71,6 +71,7 @@ class Profiles:
     hashed: Callable[[str, str], SubjectId]
     shelf: Shelf
     replaying: bool = False
+    watched: bool = False  # as of the last evaluation: computed traits that change are told
     _current: _Current = _NOTHING
 
     async def begin(self, connection: Connection, homes: Mapping[SubjectId, int]) -> Folding:
@@ -235,7 +236,7 @@ class Profiles:
         return {definition.key: definition.purpose for definition in self._current.definitions}
 
     async def _defined(self, connection: Connection) -> _Current:
-        version = await defining.share(connection)
+        version, self.watched = await defining.share(connection)
         if version != self._current.version:
             definitions = await defining.definitions(connection)
             numbers = await defining.numbers(connection)

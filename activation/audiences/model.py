@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from activation.model import ERASED, Delivery
+from activation.model import ERASED, UPDATED, Delivery
+from activation.shaping import COMPUTED
 from cdp.events import Instant
 from cdp.times import iso
 
@@ -36,21 +37,39 @@ class Row(NamedTuple):
 FIXED = ("id", "change", "segment", "member", "since", "left_at", "profile_id", "identifiers")
 
 
-def rows(delivery: Delivery, view: Mapping[str, Any], names: Mapping[str, str]) -> list[Row]:
+class Names(NamedTuple):
+    """By which names there traits and computed traits go along, and what here they stand for."""
+
+    traits: Mapping[str, str]
+    computed: Mapping[str, str]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Names:
+        """As a destination's settings have them."""
+        return cls(settings["traits"], settings.get("computed", {}))
+
+    @property
+    def columns(self) -> list[str]:
+        """All names there."""
+        return [*self.traits, *self.computed]
+
+
+def rows(delivery: Delivery, view: Mapping[str, Any], names: Names) -> list[Row]:
     """What a delivery says: one row, or of an erasure one for each id that was told."""
     entered, left = delivery.kind == "entered", delivery.kind == "left"
+    present = entered or delivery.kind == UPDATED
     return [
         Row(
             id=str(uuid.UUID(bytes=delivery.id)),
             change=delivery.kind,
             segment=delivery.segment,
-            member=entered if entered or left else None,
+            member=present if present or left else None,
             since=delivery.at if entered else None,
             left_at=delivery.at if left else None,
             at=delivery.at,
             profile_id=profile,
             identifiers=view.get("identifiers", {}),
-            traits=mapped(view if entered else {}, names),
+            traits=mapped(view if present else {}, names),
         )
         for profile in _profiles(delivery, view)
     ]
@@ -60,10 +79,11 @@ def _profiles(delivery: Delivery, view: Mapping[str, Any]) -> Sequence[str]:
     return view["profile_ids"] if delivery.kind == ERASED else [view["profile_id"]]
 
 
-def mapped(view: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str | None]:
+def mapped(view: Mapping[str, Any], names: Names) -> dict[str, str | None]:
     """Traits by the names that they have there; what is no text, as JSON writes it."""
-    traits = view.get("traits", {})
-    return {there: _text(traits.get(here)) for there, here in names.items()}
+    traits, computed = view.get("traits", {}), view.get(COMPUTED, {})
+    found = {there: _text(traits.get(here)) for there, here in names.traits.items()}
+    return found | {there: _text(computed.get(there)) for there in names.computed}
 
 
 def _text(value: Any) -> str | None:
@@ -77,9 +97,7 @@ def batch_id(deliveries: Sequence[Delivery]) -> uuid.UUID:
     return uuid.uuid5(_BATCH, "/".join(each.id.hex() for each in deliveries))
 
 
-def calls(
-    delivery: Delivery, view: Mapping[str, Any], names: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def calls(delivery: Delivery, view: Mapping[str, Any], names: Names) -> list[dict[str, Any]]:
     """What a delivery says, as calls of Segment's protocol (segment.com/docs, HTTP API).
 
     An entry or exit is an identify with a trait of the segment's name, true or false, and a track,
@@ -97,9 +115,7 @@ def calls(
     ]
 
 
-def _calls(
-    delivery: Delivery, view: Mapping[str, Any], names: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
+def _calls(delivery: Delivery, view: Mapping[str, Any], names: Names) -> Iterator[dict[str, Any]]:
     people = _people(view.get("identifiers", {}), _profiles(delivery, view))
     if delivery.kind == ERASED:
         for who in people:
@@ -110,8 +126,14 @@ def _calls(
         yield _track(who, "Consent Expired", {"purpose": delivery.segment})
         return
     entered = delivery.kind == "entered"
-    traits = view.get("traits", {}) if entered else {}
-    sent = {there: traits[here] for there, here in names.items() if here in traits}
+    present = entered or delivery.kind == UPDATED
+    traits = view.get("traits", {}) if present else {}
+    sent = {there: traits[here] for there, here in names.traits.items() if here in traits}
+    if present:
+        sent |= view.get(COMPUTED, {})
+    if delivery.kind == UPDATED:
+        yield {"type": "identify", **who, "traits": sent}
+        return
     yield {"type": "identify", **who, "traits": {**sent, delivery.segment: entered}}
     about = {"audience_key": delivery.segment, delivery.segment: entered, "cause": delivery.cause}
     yield _track(who, "Audience Entered" if entered else "Audience Exited", about)

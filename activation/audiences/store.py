@@ -42,6 +42,12 @@ _UPSERT = SQL(
     where kept.changed_at <= excluded.changed_at
     """
 )
+_REFRESH = SQL(
+    """
+    update {table} set identifiers = %s, changed_at = %s {updates}
+     where profile_id = %s and member and changed_at <= %s
+    """
+)
 _ERASE = SQL("delete from {table} where profile_id = any(%s::uuid[])")
 
 
@@ -89,6 +95,25 @@ async def put(
     ]
     async with connection.cursor() as cursor:
         await cursor.executemany(statement, values)
+
+
+async def refresh(
+    connection: AsyncConnection[Any], name: str, rows: Sequence[Row], names: Sequence[str]
+) -> None:
+    """Write what is known now of people who are in, in all their rows."""
+    updates = SQL("").join(SQL(", {} = %s").format(Identifier(each)) for each in names)
+    values = [
+        (
+            msgspec.json.encode(row.identifiers).decode(),
+            _moment(row.at),
+            *(row.traits[each] for each in names),
+            row.profile_id,
+            _moment(row.at),
+        )
+        for row in rows
+    ]
+    async with connection.cursor() as cursor:
+        await cursor.executemany(_REFRESH.format(table=table_of(name), updates=updates), values)
 
 
 async def erase(connection: AsyncConnection[Any], name: str, profiles: Sequence[str]) -> None:

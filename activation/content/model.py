@@ -79,30 +79,34 @@ Draw: TypeAlias = Callable[[str], float]  # uniform in (0, 1), always the same f
 def choose(
     slot: str, contents: Iterable[Content], visitor: Visitor, now: Instant, draw: Draw
 ) -> Choice:
-    """What this visitor sees of the contents for this slot."""
-    meant = [
-        each
-        for each in contents
-        if each.shown_at(now) and (visitor.personal or not each.personal) and _is_for(each, visitor)
-    ]
-    allowed = [each for each in meant if not each.purpose or visitor.allows.get(each.purpose)]
-    best = max((each.priority for each in allowed), default=None)
-    withheld = [
-        each
-        for each in meant
-        if (best is None or each.priority > best)
-        and each.purpose
-        and not visitor.allows.get(each.purpose)
-    ]
-    missing = max(withheld, key=lambda each: (each.priority, each.key)).purpose if withheld else ""
-    if best is None:
+    """What this visitor sees of the contents for this slot, which come `by_priority`."""
+    top: dict[str, Content] = {}
+    best = -math.inf
+    withheld: list[Content] = []
+    for each in contents:
+        if each.priority < best:
+            break
+        if not _is_meant(each, visitor) or not each.shown_at(now):
+            continue
+        if not each.purpose or visitor.allows.get(each.purpose):
+            top[each.key] = each
+            best = each.priority
+        else:
+            withheld.append(each)
+    better = [each for each in withheld if each.priority > best]
+    missing = max(better, key=lambda each: (each.priority, each.key)).purpose if better else ""
+    if not top:
         return Choice(slot, None, None, missing)
-    top = {each.key: each for each in allowed if each.priority == best}
     key = drawn({each.key: each.weight for each in top.values()}, lambda k: draw(f"{slot}/{k}"))
     variants = {each.key: each for each in top[key].variants}
     weights = {each.key: each.weight for each in variants.values()}
     variant = drawn(weights, lambda k: draw(f"{key}/variant/{k}"))
     return Choice(slot, top[key], variants[variant], missing)
+
+
+def by_priority(contents: Iterable[Content]) -> list[Content]:
+    """The highest priority first."""
+    return sorted(contents, key=lambda each: -each.priority)
 
 
 def drawn(weights: Mapping[str, float], draw: Draw) -> str:
@@ -124,6 +128,9 @@ def text(variant: Variant, wished: Sequence[str], default: str) -> tuple[str, An
     return default, variant.texts[default]
 
 
-def _is_for(content: Content, visitor: Visitor) -> bool:
-    inside = not content.segments or not content.segments.isdisjoint(visitor.segments)
-    return inside and content.outside.isdisjoint(visitor.segments)
+def _is_meant(content: Content, visitor: Visitor) -> bool:
+    if not visitor.personal and content.personal:
+        return False
+    if content.segments and content.segments.isdisjoint(visitor.segments):
+        return False
+    return content.outside.isdisjoint(visitor.segments)

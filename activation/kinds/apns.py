@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import FOR_GOOD, GONE, everywhere, reaches
+from activation.kinds.pushing import FOR_GOOD, GONE, Apps, reaches, texts
 from activation.model import Destination, Outcome
 from activation.push.sealing import signed
 from activation.reaching import Transport
@@ -75,31 +75,17 @@ class ApnsDestination(DestinationForm):
 
 
 @dataclass(slots=True)
-class Apns:
+class Apns(Apps):
     """One connection of HTTP/2, kept open, on which many messages go at once."""
 
-    reach: Reach
-    destination: Destination
     key: ec.EllipticCurvePrivateKey
     client: httpx.AsyncClient
-    most: int = 1
+    kind = KIND
     _token: tuple[str, int] = ("", 0)
-
-    async def send(
-        self, messages: Sequence[Message], claim: Claim, now: Instant
-    ) -> Sequence[Outcome]:
-        """To every device of each person. It counts as sent once one of them took it."""
-        return [await self._tell(each, claim, now) for each in messages]
 
     async def close(self) -> None:
         """Its own connection."""
         await self.client.aclose()
-
-    async def _tell(self, message: Message, claim: Claim, now: Instant) -> Outcome:
-        async def push(device: Mapping[str, Any]) -> Outcome:
-            return await self._push(device, message, claim, now)
-
-        return await everywhere(message, KIND, self.reach, push)
 
     async def _push(
         self, device: Mapping[str, Any], message: Message, claim: Claim, now: Instant
@@ -137,8 +123,7 @@ class Apns:
 def _payload(message: Message) -> bytes:
     content = message.content
     alert = {name: content[name] for name in ("title", "body") if content.get(name)}
-    more = {name: content[name] for name in ("url",) if content.get(name)}
-    return msgspec.json.encode({"aps": {"alert": alert, "sound": "default"}, **more})
+    return msgspec.json.encode({**texts(message), "aps": {"alert": alert, "sound": "default"}})
 
 
 def _opened(destination: Destination, secrets: Mapping[str, str], reach: Reach) -> Apns:

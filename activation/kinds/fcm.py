@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from marshmallow import ValidationError, fields, validate
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
-from activation.kinds.pushing import everywhere, reaches
+from activation.kinds.pushing import Apps, reaches, texts
 from activation.model import Destination, Outcome
 from activation.push.sealing import unpadded
 from activation.schema import URL, DestinationForm, kind_field
@@ -80,30 +80,13 @@ class FcmDestination(DestinationForm):
 
 
 @dataclass(slots=True)
-class Fcm:
+class Fcm(Apps):
     """Sends as one service account; its token is renewed before it ends."""
 
-    reach: Reach
-    destination: Destination
     account: Account
-    most: int = 1
+    kind = KIND
     _token: tuple[str, float] = ("", 0.0)
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def send(
-        self, messages: Sequence[Message], claim: Claim, now: Instant
-    ) -> Sequence[Outcome]:
-        """To every app of each person. It counts as sent once one device took it."""
-        return [await self._tell(each, claim, now) for each in messages]
-
-    async def close(self) -> None:
-        """The connections are everybody's."""
-
-    async def _tell(self, message: Message, claim: Claim, now: Instant) -> Outcome:
-        async def push(device: Mapping[str, Any]) -> Outcome:
-            return await self._push(device, message, claim, now)
-
-        return await everywhere(message, KIND, self.reach, push)
 
     async def _push(
         self, device: Mapping[str, Any], message: Message, claim: Claim, now: Instant
@@ -158,12 +141,11 @@ def _said(token: str, message: Message, ttl: int) -> dict[str, Any]:
     """The message as Firebase takes it."""
     content = message.content
     shown = {"title": content.get("title", ""), "body": content.get("body", "")}
-    texts = {"url": str(content["url"])} if content.get("url") else {}
     tag = message.delivery.id.hex()  # one that comes again takes the place of the first
     return {
         "token": token,
         "notification": shown,
-        "data": texts,
+        "data": texts(message),
         "android": {"ttl": f"{ttl}s", "notification": {"tag": tag}},
         "apns": {"headers": {"apns-collapse-id": tag}},
     }

@@ -15,14 +15,14 @@ import httpx
 from marshmallow import ValidationError, fields, validate
 
 from activation.audiences.formats import FORMATS, MEDIA_TYPE, SUFFIX, encoded
-from activation.audiences.model import batch_id, rows
-from activation.audiences.schema import traits_field
+from activation.audiences.model import Names, batch_id, rows
+from activation.audiences.schema import AudienceForm, traits_field
 from activation.audiences.signing import Access, Put, path_of, signed
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Late, Message, Reach
 from activation.model import Destination, Outcome
-from activation.schema import DestinationForm, kind_field, url_field
+from activation.schema import kind_field, url_field
 from cdp.events import Instant
 from cdp.forms import Written
 from cdp.times import iso, to_datetime
@@ -43,7 +43,7 @@ def _can_be_written(form: str) -> None:
         raise ValidationError("parquet takes pip install 'cdp[parquet]'; or choose another.")
 
 
-class _Audiences(DestinationForm):
+class _Audiences(AudienceForm):
     """What files have in common."""
 
     format = fields.String(
@@ -92,11 +92,11 @@ class Files:
     ) -> Sequence[Outcome]:
         """One file; the same deliveries together once more make the same one."""
         settings = self.destination.settings
-        names: Mapping[str, str] = settings["traits"]
+        names = Names.of(settings)
         deliveries = [each.delivery for each in messages]
         found = [row for each in messages for row in rows(each.delivery, each.view, names)]
         try:
-            content = await asyncio.to_thread(encoded, settings["format"], found, list(names))
+            content = await asyncio.to_thread(encoded, settings["format"], found, names.columns)
         except ModuleNotFoundError:
             return [Outcome(False, None, "pyarrow is not installed")] * len(messages)
         day = iso(min(each.at for each in deliveries))[:10]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import httpx
 
 from activation.claims import Claim
 from activation.kinds.protocol import Late
-from activation.kinds.webhook import retry_after
 from activation.model import Outcome
 from cdp.events import Instant
+from cdp.times import SECOND
 
 # httpcore tells these before the first byte of a request
 _ABOUT_TO_SEND = ("http11.send_request_headers.started", "http2.send_request_headers.started")
@@ -53,3 +54,16 @@ async def post(client: httpx.AsyncClient, told: Post, claim: Claim, now: Instant
     if 200 <= status < 300:
         return Outcome(True, status, "")
     return Outcome(False, status, f"HTTP {status}", retry_after(asked, now))
+
+
+def retry_after(value: str | None, now: Instant) -> float | None:
+    """Seconds that a Retry-After header asks for, in either form of RFC 9110 section 10.2.3."""
+    if not value:
+        return None
+    if value.isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, at.timestamp() - now / SECOND)

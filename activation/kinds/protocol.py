@@ -36,6 +36,18 @@ class Ending(Protocol):
     ) -> None: ...
 
 
+class Unreachable(Protocol):
+    """Hears of a server's status (RFC 3463) that refused an e-mail for good."""
+
+    async def __call__(
+        self, view: Mapping[str, Any], delivery: Delivery, status: str, /
+    ) -> None: ...
+
+
+async def _unheard(view: Mapping[str, Any], delivery: Delivery, status: str, /) -> None:
+    """Where nobody listens."""
+
+
 async def _kept(view: Mapping[str, Any], names: Sequence[str], delivery: bytes, /) -> None:
     """Where nothing keeps any."""
 
@@ -52,6 +64,7 @@ class Reach(NamedTuple):
     gone: Ending = _kept
     files: Path | None = None  # below which files may be written; None: nowhere
     tracked: Callable[[Mapping[str, Any], Delivery, str], str] = _as_it_is  # an e-mail's HTML
+    unreachable: Unreachable = _unheard
 
 
 class Connector(Protocol):

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 from marshmallow import fields, validate
 
-from activation.audiences.model import calls
-from activation.audiences.schema import traits_field
+from activation.audiences.model import Names, calls
+from activation.audiences.schema import AudienceForm, traits_field
 from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Late, Message, Reach
 from activation.model import Destination, Outcome
-from activation.schema import DestinationForm, kind_field, url_field
+from activation.schema import kind_field, url_field
 from cdp.events import Instant
 from cdp.forms import Written
 from cdp.times import iso
@@ -25,7 +25,7 @@ _LARGEST = 450_000  # bytes of calls in one request; Segment takes 500 KB
 _WRITE_KEY = Written("^[!-9;-~]+$", error="Must be of visible ASCII characters, without a colon.")
 
 
-class SegmentDestination(DestinationForm):
+class SegmentDestination(AudienceForm):
     """Where batches of identify and track calls go."""
 
     kind = kind_field("segment")
@@ -51,7 +51,7 @@ class Segment:
         self, messages: Sequence[Message], claim: Claim, now: Instant
     ) -> Sequence[Outcome]:
         """In as few requests as they fit in. `messageId` is the delivery's, with a number."""
-        names = self.destination.settings["traits"]
+        names = Names.of(self.destination.settings)
         outcomes: list[Outcome] = []
         for some in _fitting([calls(each.delivery, each.view, names) for each in messages]):
             try:

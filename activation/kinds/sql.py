@@ -14,13 +14,13 @@ from psycopg import AsyncConnection
 
 from activation.addresses import is_forbidden_host
 from activation.audiences import store
-from activation.audiences.model import rows
-from activation.audiences.schema import traits_field
+from activation.audiences.model import Names, rows
+from activation.audiences.schema import AudienceForm, traits_field
 from activation.claims import Claim
 from activation.kinds.protocol import DestinationKind, Late, Message, Reach
-from activation.model import ERASED, Destination, Outcome
+from activation.model import ERASED, UPDATED, Destination, Outcome
 from activation.reaching import ForbiddenAddress, allowed
-from activation.schema import DestinationForm, kind_field
+from activation.schema import kind_field
 from cdp.events import Instant
 from cdp.forms import Flag, WholeNumber, Written
 
@@ -41,7 +41,7 @@ def _reachable(host: str) -> None:
         raise ValidationError("Must not name an address that is never anybody's: see Activation.")
 
 
-class SqlDestination(DestinationForm):
+class SqlDestination(AudienceForm):
     """A database and a table in it, which is made if it is not there."""
 
     kind = kind_field("sql")
@@ -80,7 +80,7 @@ class Sql:
         self._private = private
         self._connection: AsyncConnection[Any] | None = None
         self._turn = asyncio.Lock()
-        self._names: list[str] = list(destination.settings["traits"])
+        self._names = Names.of(destination.settings)
 
     async def send(
         self, messages: Sequence[Message], claim: Claim, now: Instant
@@ -128,16 +128,23 @@ class Sql:
                 await self._drop()
 
     async def _write(self, connection: AsyncConnection[Any], messages: Sequence[Message]) -> None:
-        settings = self._destination.settings
-        table, names = settings["table"], settings["traits"]
+        table, names = self._destination.settings["table"], self._names
         found = [
             row
             for each in messages
             if each.delivery.kind in {"entered", "left"}
             for row in rows(each.delivery, each.view, names)
         ]
+        fresh = [
+            row
+            for each in messages
+            if each.delivery.kind == UPDATED
+            for row in rows(each.delivery, each.view, names)
+        ]
         if found:
-            await store.put(connection, table, found, self._names)
+            await store.put(connection, table, found, names.columns)
+        if fresh:
+            await store.refresh(connection, table, fresh, names.columns)
         gone = [
             profile
             for each in messages
@@ -151,7 +158,9 @@ class Sql:
         if self._connection is None or self._connection.closed:
             connection = await self._connected()
             try:
-                await store.prepare(connection, self._destination.settings["table"], self._names)
+                await store.prepare(
+                    connection, self._destination.settings["table"], self._names.columns
+                )
             except BaseException:
                 await connection.close()
                 raise

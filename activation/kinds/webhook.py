@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,7 +9,6 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import httpx
@@ -18,15 +16,15 @@ import msgspec
 from marshmallow import fields, validate
 
 from activation.audiences.model import batch_id
+from activation.audiences.schema import AudienceForm
 from activation.claims import Claim
-from activation.kinds.protocol import DestinationKind, Late, Message, Reach
+from activation.kinds.posting import Post, post
+from activation.kinds.protocol import DestinationKind, Message, Reach
 from activation.model import Destination, Outcome, body
-from activation.schema import DestinationForm, kind_field, url_field
+from activation.schema import kind_field, url_field
 from cdp.events import Instant
 from cdp.forms import WholeNumber, Written
 from cdp.times import SECOND, iso
-
-_ABOUT_TO_SEND = "http11.send_request_headers.started"  # httpcore tells it before the first byte
 
 _DIGIT = "[A-Za-z0-9+/]"
 _SECRET = Written(
@@ -36,7 +34,7 @@ _SECRET = Written(
 )
 
 
-class WebhookDestination(DestinationForm):
+class WebhookDestination(AudienceForm):
     """Where each message is posted, signed."""
 
     kind = kind_field("webhook")
@@ -115,10 +113,6 @@ class Webhook:
         """The connections are everybody's."""
 
     async def _post(self, told: _Told, claim: Claim, now: Instant) -> Outcome:
-        async def look(event: str, _: Mapping[str, Any]) -> None:
-            if event == _ABOUT_TO_SEND and claim.late:
-                raise Late
-
         timestamp = now // SECOND
         headers = {
             **told.headers,
@@ -129,32 +123,7 @@ class Webhook:
             "webhook-signature": signature(self.secret, told.id, timestamp, told.payload),
         }
         url, timeout = self.destination.settings["url"], self.destination.timeout
-        try:
-            async with (
-                asyncio.timeout(timeout),
-                self.client.stream(
-                    "POST", url, content=told.payload, headers=headers, extensions={"trace": look}
-                ) as response,
-            ):
-                status, asked = response.status_code, response.headers.get("retry-after")
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            return Outcome(False, None, type(error).__name__)
-        if 200 <= status < 300:
-            return Outcome(True, status, "")
-        return Outcome(False, status, f"HTTP {status}", retry_after(asked, now))
-
-
-def retry_after(value: str | None, now: Instant) -> float | None:
-    """Seconds that a Retry-After header asks for, in either form of RFC 9110 section 10.2.3."""
-    if not value:
-        return None
-    if value.isdecimal():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, at.timestamp() - now / SECOND)
+        return await post(self.client, Post(url, told.payload, headers, timeout), claim, now)
 
 
 def _opened(destination: Destination, secrets_: Mapping[str, str], reach: Reach) -> Webhook:

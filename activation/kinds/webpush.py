@@ -143,7 +143,7 @@ class WebPush:
 def _payload(message: Message) -> bytes:
     said = {
         name: message.content[name]
-        for name in ("title", "body", "url", "icon")
+        for name in ("title", "body", "url", "icon", "data")
         if message.content.get(name)
     }
     return msgspec.json.encode(said | {"tag": str(uuid.UUID(bytes=message.delivery.id))})

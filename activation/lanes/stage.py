@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from activation import claims
 from activation.claims import Claim
-from activation.lanes import store
+from activation.lanes import rows, store
 from activation.lanes.model import (
     BUSY,
     THRESHOLD,
@@ -18,6 +18,7 @@ from activation.lanes.model import (
     is_due,
     rest_seconds,
 )
+from activation.lanes.slots import Given, give
 from activation.model import Delivery, Destination, Outcome
 from activation.store import Mark
 from cdp.db import Connection
@@ -29,6 +30,13 @@ class _News(NamedTuple):
     probed: bool
     answered: bool
     reason: str
+
+
+class Decided(NamedTuple):
+    """What the ledger is to note of deliveries that do not go now, and the slots of others."""
+
+    put_off: list[Mark]
+    slots: dict[bytes, Instant]
 
 
 class Lanes:
@@ -47,7 +55,7 @@ class Lanes:
 
     async def decide(
         self, connection: Connection, due: Sequence[tuple[Delivery, Destination]], claim: Claim
-    ) -> list[Mark]:
+    ) -> Decided:
         """Which of these deliveries do not go now, and until when."""
         by: dict[str, list[Delivery]] = {}
         whom = {destination.key: destination for _, destination in due}
@@ -55,6 +63,7 @@ class Lanes:
             by.setdefault(destination.key, []).append(delivery)
         circuits = await store.circuits(connection, by)
         later: dict[bytes, Later] = {}
+        slots: dict[bytes, Instant] = {}
         for key, mine in sorted(by.items()):
             lane, circuit = self.of(whom[key]), circuits.get(key)
             lane.open = circuit is not None and circuit.state == "open"
@@ -62,9 +71,15 @@ class Lanes:
                 later |= await self._held(connection, circuit, mine, whom[key], claim)
                 continue
             later |= _put_off(lane, mine, claim.at)
+            rate, going = whom[key].rate, [each for each in mine if each.id not in later]
+            if rate is not None and going:
+                given = await _slots(connection, key, going, rate, claim.at)
+                slots |= given.slots
+                later |= given.later
         found = [(each, later[each.id]) for each, _ in due if each.id in later]
         self._put_off += [(each.destination, put_off.reason) for each, put_off in found]
-        return [Mark(each.id, "retrying", why, until) for each, (until, why) in found]
+        marks = [Mark(each.id, "retrying", why, until) for each, (until, why) in found]
+        return Decided(marks, slots)
 
     def put_off(self) -> list[tuple[str, str]]:
         """Destination and reason of what did not go, since this was last asked."""
@@ -121,6 +136,16 @@ class Lanes:
                 lane.open = True
                 await store.open_(connection, key, now, _rested(now, 0), reason)
         return {key: self._lanes[key].open for key in news}
+
+
+async def _slots(
+    connection: Connection, key: str, deliveries: Sequence[Delivery], rate: float, now: Instant
+) -> Given:
+    """Slots of a destination with a rate, from the row that all workers share."""
+    row = await rows.take(connection, key)
+    given = give(row, deliveries, rate, now)
+    await rows.put(connection, key, given.row)
+    return given
 
 
 def _put_off(lane: Lane, mine: Sequence[Delivery], now: Instant) -> dict[bytes, Later]:

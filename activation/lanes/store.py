@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from activation.lanes.model import OPEN, Circuit
+from activation.lanes.model import Circuit
 from cdp.db import Connection, named
 from cdp.events import Instant
 
@@ -85,10 +85,14 @@ async def closing(connection: Connection) -> list[str]:
     return [row[0] for row in await connection.execute(_CLOSING)]
 
 
-async def release(connection: Connection, destination: str, now: Instant, limit: int) -> int:
-    """Make so many of its held deliveries due; when none are left, the circuit is history."""
+async def release(
+    connection: Connection, destination: str, reason: str, now: Instant, limit: int
+) -> int:
+    """Make so many of its deliveries due that are held for this reason, the first of them."""
     values: dict[str, Any] = {"destination": destination, "now": now, "limit": limit}
-    count = (await connection.execute(_RELEASE, values | {"reason": OPEN})).rowcount
-    if count < limit:
-        await connection.execute(_FORGET, {"destination": destination})
-    return count
+    return (await connection.execute(_RELEASE, values | {"reason": reason})).rowcount
+
+
+async def forget(connection: Connection, destination: str) -> None:
+    """It answers again, and nothing is held for it any more."""
+    await connection.execute(_FORGET, {"destination": destination})

@@ -18,7 +18,7 @@ _SIGNED = (
     b"from to subject date message-id reply-to mime-version content-type list-unsubscribe "
     b"list-unsubscribe-post"
 ).split()
-_SPACES = re.compile(rb"[ \t]+")
+_SPACES = re.compile(rb"[ \t]{2,}|\t")  # what is not one space already
 
 
 class Signer(NamedTuple):
@@ -64,7 +64,9 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _body(body: bytes) -> bytes:
-    lines = [_SPACES.sub(b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return b"".join(line + b"\r\n" for line in lines)
+    if b"  " in body or b"\t" in body:  # far sooner looked up than replaced
+        body = _SPACES.sub(b" ", body)
+    lines = body.replace(b" \r\n", b"\r\n").rstrip(b" ")
+    while lines.endswith(b"\r\n"):
+        lines = lines[:-2]
+    return lines + b"\r\n" if lines else b""

@@ -16,7 +16,8 @@ from typing import Literal, NamedTuple, TypeAlias
 Kind: TypeAlias = Literal["bounced", "complained"]
 _OURS = re.compile(r"<([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})@[^<>\s]+>")
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_NOBODY = re.compile(r"5\.1\.\d+|5\.2\.1")  # no such address, or nobody reads it (RFC 3463)
+# No such address, or nobody reads it (RFC 3463, RFC 7505); 5.1.7 to 5.1.9 are about the sender.
+_NOBODY = re.compile(r"5\.1\.(?:[0-6]|10)|5\.2\.1")
 _MOST_PARTS = 100
 
 
@@ -41,11 +42,15 @@ def delivery_of(message_id: str) -> bytes:
     return uuid.UUID(found[1]).bytes
 
 
-def report_of(kind: Kind, delivery: bytes, status: str) -> Report:
-    """What a status (RFC 3463) says of an address; a complaint is for good."""
-    return Report(
-        kind, delivery, status, kind == "complained" or _NOBODY.fullmatch(status) is not None
-    )
+def report_of(kind: Kind, delivery: bytes, status: str, *, hard: bool = False) -> Report:
+    """What a status (RFC 3463) says of an address; a complaint is for good.
+
+    Where it says nothing (none, or x.0.0), a `hard` bounce is for good too.
+    """
+    gone = _NOBODY.fullmatch(status) is not None
+    if not status or status.endswith(".0.0"):
+        gone = hard
+    return Report(kind, delivery, status, kind == "complained" or gone)
 
 
 def read(raw: bytes) -> Report:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
-from email import policy
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import formatdate
 from html import escape
 from typing import Any, NamedTuple
+
+from activation.mail.mime import alternatives, field, part, phrase, words
 
 ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
@@ -19,7 +17,6 @@ ADDRESS = re.compile(
 )
 MOST = 254  # characters of an address (RFC 5321 section 4.5.3.1.3, less the brackets)
 _BODY = re.compile("<body[^>]*>", re.IGNORECASE)
-_POLICY = policy.SMTP.clone(max_line_length=78, cte_type="7bit")
 
 
 class Unwritable(Exception):
@@ -36,6 +33,7 @@ class Envelope(NamedTuple):
     delivery: bytes
     seconds: int  # since 1970
     leave: str = ""  # a link to unsubscribe by with one click
+    tagged: bool = False  # whether Postmark is to say of which delivery a bounce is
 
 
 def address_of(view: Mapping[str, Any]) -> str:
@@ -66,21 +64,26 @@ def written(envelope: Envelope, content: Mapping[str, Any]) -> bytes:
     """The message; Unwritable if there is none to write."""
     if not content.get("subject") or not content.get("html"):
         raise Unwritable("no subject and HTML: is there such an e-mail template?")
-    message = EmailMessage(policy=_POLICY)
+    html = previewed(str(content["html"]), str(content.get("preheader") or ""))
     try:
-        message["From"] = Address(envelope.name, addr_spec=envelope.sender)
-        message["To"] = Address(addr_spec=envelope.to)
-        message["Subject"] = str(content["subject"])
-        message["Date"] = formatdate(envelope.seconds, usegmt=True)
-        message["Message-ID"] = message_id(envelope.delivery, envelope.sender)
-        if envelope.reply_to:
-            message["Reply-To"] = Address(addr_spec=envelope.reply_to)
-        if envelope.leave:
-            message["List-Unsubscribe"] = f"<{envelope.leave}>"
-            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message.set_content(str(content.get("text") or ""), cte="quoted-printable")
-        html = previewed(str(content["html"]), str(content.get("preheader") or ""))
-        message.add_alternative(html, subtype="html", cte="quoted-printable")
-        return message.as_bytes()
-    except (ValueError, MessageError, UnicodeError) as error:
+        parts = [part("plain", str(content.get("text") or "")), part("html", html)]
+        fields = [field(name, value) for name, value in _head(envelope, str(content["subject"]))]
+    except (ValueError, UnicodeError) as error:
         raise Unwritable(type(error).__name__) from None
+    return b"".join(fields) + alternatives(f"=_{envelope.delivery.hex()}", parts)
+
+
+def _head(envelope: Envelope, subject: str) -> Iterator[tuple[str, str]]:
+    sender = f"{phrase(envelope.name)} <{envelope.sender}>" if envelope.name else envelope.sender
+    yield "From", sender
+    yield "To", envelope.to
+    yield "Subject", words(subject)
+    yield "Date", formatdate(envelope.seconds, usegmt=True)
+    yield "Message-ID", message_id(envelope.delivery, envelope.sender)
+    if envelope.tagged:
+        yield "X-PM-Metadata-delivery", str(uuid.UUID(bytes=envelope.delivery))
+    if envelope.reply_to:
+        yield "Reply-To", envelope.reply_to
+    if envelope.leave:
+        yield "List-Unsubscribe", f"<{envelope.leave}>"
+        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"

@@ -15,12 +15,12 @@ Channel: TypeAlias = Literal["email", "push", "data"]
 
 # The fields of a message by channel, those that must be there first; of data, any.
 FIELDS: dict[str, tuple[str, ...]] = {
-    "email": ("subject", "html", "text", "preheader"),
-    "push": ("title", "body", "url", "icon"),
+    "email": ("subject", "html", "mjml", "text", "preheader"),
+    "push": ("title", "body", "url", "icon", "data"),
     "data": (),
 }
 NEEDED: dict[str, tuple[str, ...]] = {"email": ("subject", "html"), "push": ("title",), "data": ()}
-HTML = frozenset({"html"})
+HTML = frozenset({"html", "mjml"})
 ONE_LINE = frozenset({"subject", "title", "url", "icon", "preheader"})
 VARIABLES = {
     "person": "a person's traits",
@@ -39,7 +39,10 @@ class Unrendered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One version. `texts` are the sources of its fields by language; `values` its own values."""
+    """One version. `texts` are the sources of its fields by language; `values` its own values.
+
+    What is in a push message's `data` are fields `data.NAME`.
+    """
 
     key: str
     version: int
@@ -93,7 +96,11 @@ def message(template: Template, variables: Mapping[str, Any]) -> dict[str, Any]:
             line = getattr(error, "lineno", None)
             where = f"{field}, line {line}" if line else field
             raise Unrendered(f"template {template.key}, {where}: {error.message}") from None
-        found[field] = _one_line(made) if field in ONE_LINE else made
+        group, _, name = field.partition(".")
+        if name:
+            found.setdefault(group, {})[name] = made
+        else:
+            found[field] = _one_line(made) if field in ONE_LINE else made
     if template.channel == "email" and not found.get("text"):
         found["text"] = text_of(found["html"])
     return found

@@ -9,6 +9,7 @@ _SILENT = frozenset({"head", "style", "script", "title", "template"})
 _BREAKS = {"br": 1, "tr": 1, "li": 1, "div": 1, "hr": 1} | dict.fromkeys(
     ("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre"), 2
 )
+_SPACE = re.compile(r"\s+")
 
 
 class _Reader(HTMLParser):
@@ -43,7 +44,11 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
-            self.pieces.append(re.sub(r"\s+", " ", data))
+            self.pieces.append(_SPACE.sub(" ", data))
+
+    def updatepos(self, i: int, j: int) -> int:
+        """Which line it is in: nobody asks."""
+        return j
 
 
 def text_of(html: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,49 @@ _LANGUAGE = Written(
 _FIELD = Written("^[a-z][a-z0-9_]{0,63}$", error="Must be lower-case letters, digits and _.")
 
 
+# What Firebase and Apple have names of their own for, and what we say ourselves.
+_TAKEN = re.compile("from|message_type|notification|aps|url|(google|gcm).*")
+
+
+class _Source(fields.Field[Any]):
+    """A text; of `data` in a push message, texts by name."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        sources = value.values() if isinstance(value, dict) else [value]
+        if any(not isinstance(each, str) for each in sources):
+            raise ValidationError("Must be a text; data of a push message has texts by name.")
+        if any(len(each) > MAX_SOURCE for each in sources) or len(sources) > MAX_FIELDS:
+            raise ValidationError(
+                f"Is longer than {MAX_SOURCE:,} characters, or {MAX_FIELDS} texts."
+            )
+        return value
+
+
+def flat(said: Mapping[str, Any]) -> dict[str, str]:
+    """Sources by field: those of `data` as `data.NAME`."""
+    found: dict[str, str] = {}
+    for field, source in said.items():
+        if isinstance(source, dict):
+            found |= {f"{field}.{name}": each for name, each in source.items()}
+        else:
+            found[field] = source
+    return found
+
+
+def _misplaced(channel: str, field: str) -> str:
+    """Why there can be no such field; empty if there can."""
+    group, _, name = field.partition(".")
+    if channel != "data" and group not in FIELDS[channel]:
+        return f"Unknown field; of {channel} there are {', '.join(FIELDS[channel])}."
+    if (channel, group) != ("push", "data"):
+        return "Must be a text." if name else ""
+    if not name:
+        return "Must be an object of texts."
+    if _FIELD.regex.fullmatch(name) is None or _TAKEN.fullmatch(name):
+        return "Must be lower-case letters, digits and _, and no name that is taken."
+    return ""
+
+
 class TemplateSchema(Form):
     """What a message says, in each language."""
 
@@ -30,7 +74,14 @@ class TemplateSchema(Form):
         keys=fields.String(validate=_LANGUAGE),
         values=fields.Dict(
             keys=fields.String(validate=_FIELD),
-            values=fields.String(validate=validate.Length(0, MAX_SOURCE)),
+            values=_Source(
+                metadata={
+                    "oneOf": [
+                        {"type": "string", "maxLength": MAX_SOURCE},
+                        {"type": "object", "additionalProperties": {"type": "string"}},
+                    ]
+                }
+            ),
             validate=validate.Length(1, MAX_FIELDS),
             metadata={"minProperties": 1, "maxProperties": MAX_FIELDS},
         ),
@@ -39,8 +90,8 @@ class TemplateSchema(Form):
         metadata={
             "minProperties": 1,
             "maxProperties": MAX_LANGUAGES,
-            "description": "by language: an email's subject, html, text, preheader; a push "
-            "message's title, body, url, icon; any fields of data",
+            "description": "by language: an email's subject, html or mjml, text, preheader; a push "
+            "message's title, body, url, icon, and data (texts by name); any fields of data",
             "example": {"en": {"subject": "Hello", "html": "<p>Hello</p>"}},
         },
     )
@@ -62,13 +113,13 @@ class TemplateSchema(Form):
         errors: dict[str, Any] = {}
         for language, said in texts.items():
             for field in NEEDED[channel]:
-                if field not in said:
+                written = field in said or (field == "html" and "mjml" in said)
+                if not written:
                     errors.setdefault(language, {})[field] = ["Must be there."]
-            for field, source in said.items():
-                found = problem(field, source)
-                if channel != "data" and field not in FIELDS[channel]:
-                    found = f"Unknown field; of {channel} there are {', '.join(FIELDS[channel])}."
-                if found:
+            if "html" in said and "mjml" in said and channel == "email":
+                errors.setdefault(language, {})["mjml"] = ["Must not be there beside html."]
+            for field, source in flat(said).items():
+                if found := _misplaced(channel, field) or problem(field, source):
                     errors.setdefault(language, {})[field] = [found]
         if errors:
             raise ValidationError({"texts": errors})
@@ -81,7 +132,7 @@ def template_of(key: str, version: int, loaded: Mapping[str, Any]) -> Template:
         version,
         loaded["name"],
         loaded["channel"],
-        loaded["texts"],
+        {language: flat(said) for language, said in loaded["texts"].items()},
         loaded.get("language") or next(iter(loaded["texts"])),
         loaded["values"],
     )

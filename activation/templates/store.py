@@ -13,22 +13,22 @@ from activation.templates.schema import TemplateSchema, template_of
 from cdp.db import Connection, named
 
 _ALL = named(
-    "select t.key, t.version, cast(v.config as text) from templates t"
+    "select t.key, t.version, cast(v.config as text), cast(v.source as text) from templates t"
     " join template_versions v using (key, version) order by key"
 )
 _SOME = named(
-    "select t.key, t.version, cast(v.config as text) from templates t"
+    "select t.key, t.version, cast(v.config as text), cast(v.source as text) from templates t"
     " join template_versions v using (key, version) where t.key = any(:keys)"
 )
 _VERSIONS = named(
-    "select version, cast(config as text), made_at from template_versions where key = :key"
-    " order by version desc"
+    "select version, cast(coalesce(source, config) as text), made_at from template_versions"
+    " where key = :key order by version desc"
 )
 _PUT = named(
     """
     with made as (
-        insert into template_versions (key, version, config)
-        select :key, coalesce(max(version), 0) + 1, cast(:config as json)
+        insert into template_versions (key, version, config, source)
+        select :key, coalesce(max(version), 0) + 1, cast(:config as json), cast(:source as json)
           from template_versions where key = :key
         returning version)
     insert into templates (key, version) select :key, version from made
@@ -41,19 +41,19 @@ _DELETE = named("delete from templates where key = :key returning key")
 async def written(connection: Connection) -> list[tuple[Template, dict[str, Any]]]:
     """Every template, and as it was written."""
     rows = await connection.execute(_ALL)
-    return [(_template(*row), msgspec.json.decode(row[2])) for row in rows]
+    return [(_template(*row[:3]), msgspec.json.decode(row[3] or row[2])) for row in rows]
 
 
 async def find(connection: Connection, key: str) -> tuple[Template, dict[str, Any]] | None:
     """One, and as it was written."""
     row = (await connection.execute(_SOME, {"keys": [key]})).first()
-    return None if row is None else (_template(*row), msgspec.json.decode(row[2]))
+    return None if row is None else (_template(*row[:3]), msgspec.json.decode(row[3] or row[2]))
 
 
 async def some(connection: Connection, keys: Collection[str]) -> dict[str, Template]:
     """Those of these that there are."""
     rows = await connection.execute(_SOME, {"keys": list(keys)})
-    return {row[0]: _template(*row) for row in rows}
+    return {row[0]: _template(*row[:3]) for row in rows}
 
 
 async def versions(connection: Connection, key: str) -> list[tuple[int, dict[str, Any], Any]]:
@@ -62,9 +62,12 @@ async def versions(connection: Connection, key: str) -> list[tuple[int, dict[str
     return [(row[0], msgspec.json.decode(row[1]), row[2]) for row in rows]
 
 
-async def put(connection: Connection, key: str, config: Mapping[str, Any]) -> None:
-    """A new version, for what is sent from now on."""
-    values = {"key": key, "config": msgspec.json.encode(config).decode()}
+async def put(
+    connection: Connection, key: str, config: Mapping[str, Any], source: Mapping[str, Any]
+) -> None:
+    """A new version, for what is sent from now on; `source` is as it was written."""
+    written = None if source == config else msgspec.json.encode(source).decode()
+    values = {"key": key, "config": msgspec.json.encode(config).decode(), "source": written}
     await connection.execute(_PUT, values)
 
 

@@ -15,6 +15,7 @@ from activation.content.schema import ContentSchema
 from activation.pacing.schema import PacingSchema
 from activation.parked.schema import DeliveryReplaySchema
 from activation.push.schema import SubscribingSchema
+from activation.syncing.schema import SyncSchema
 from activation.templates.schema import TemplateSchema
 from cdp import __version__, metrics
 from cdp.api import health, openapi, problems, reference, scripts
@@ -35,6 +36,7 @@ from cdp.api.history import History, PeopleSchema
 from cdp.api.identity import Identity
 from cdp.api.imports import Imports
 from cdp.api.journeys import Journeys, RehearsalSchema
+from cdp.api.ledger import Ledger
 from cdp.api.matching import Matching
 from cdp.api.measured import Measured
 from cdp.api.models import Models
@@ -48,6 +50,7 @@ from cdp.api.preferences import Preferences
 from cdp.api.previews import Previews
 from cdp.api.privacy import Privacy, PrivacyRequestSchema
 from cdp.api.profiles import Profiles
+from cdp.api.providing import Providing
 from cdp.api.pushing import Pushing
 from cdp.api.quality import Quality
 from cdp.api.quarantine import Quarantine, ReplaySchema
@@ -58,6 +61,7 @@ from cdp.api.responding import Responding
 from cdp.api.rules import IdentityRules
 from cdp.api.segments import Segments
 from cdp.api.sizes import Sizes
+from cdp.api.syncs import Syncs
 from cdp.api.templates import TemplatePreviewSchema, Templates, TemplateTrySchema
 from cdp.collect.cors import CollectorCors
 from cdp.collect.routes import Collecting
@@ -82,6 +86,7 @@ FORMS: tuple[type[Form], ...] = (
     NoticeSchema,
     ReplaySchema,
     DeliveryReplaySchema,
+    SyncSchema,
     RulingSchema,
     RulesSchema,
     MatchingSchema,
@@ -122,6 +127,8 @@ RESOURCES = (
     Receipts,
     Consent,
     Destinations,
+    Syncs,
+    Ledger,
     Parked,
     Pacing,
     Campaigns,
@@ -167,6 +174,7 @@ def create(
     app.include_router(personalize.router())
     app.include_router(Pushing(parts, collecting.visitors).router())
     app.include_router(Responding(parts, collecting.visitors).router())
+    app.include_router(Providing(parts, collecting.visitors).router())
     app.include_router(scripts.router())
     app.include_router(health.router(parts, metrics.registry("api")))
     problems.install(app)

@@ -24,6 +24,7 @@ from cdp.limits import Limits
 from cdp.log.appender import Appender
 from cdp.log.keyring import Keyring
 from cdp.personalizing.held import Catalogue
+from cdp.personalizing.questions import Questions
 from cdp.plans.held import Plans
 from cdp.quality.tally import Tally
 from cdp.suppression.listed import Suppressed
@@ -50,6 +51,7 @@ class Background:
     plans: Plans
     tally: Tally
     catalogue: Catalogue
+    questions: Questions
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -74,6 +76,7 @@ class Background:
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         await self.limits.close()
+        await self.questions.close()
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome

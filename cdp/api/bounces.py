@@ -17,7 +17,7 @@ from activation.mail import reports
 from activation.mail.reports import Report, Unreadable
 from activation.mail.writing import address_of
 from activation.model import MESSAGE, Delivery
-from cdp import facts
+from cdp import bouncing, facts
 from cdp.api import openapi, pages
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -29,7 +29,6 @@ from cdp.log.writing import fact_of
 from cdp.suppression import store as suppressions
 
 _RAW = "message/rfc822"
-_NAMES = {"bounced": "Email Bounced", "complained": "Email Marked as Spam"}
 _SAMPLE: dict[str, Any] = {"delivery": ID, "fact": "Email Bounced", "suppressed": True}
 
 
@@ -41,7 +40,7 @@ class BounceSchema(Form):
         validate=validate.Length(1, 1000),
         metadata={"description": "the Message-ID that it was sent with"},
     )
-    type = fields.String(required=True, validate=validate.OneOf(list(_NAMES)))
+    type = fields.String(required=True, validate=validate.OneOf(list(bouncing.NAMES)))
     status = fields.String(
         load_default="",
         validate=validate.Length(max=20),
@@ -71,17 +70,8 @@ class Bounces:
             report = _read(request.headers.get("content-type", ""), body)
         except Unreadable as error:
             raise Invalid(f"message_id: {error}", field="message_id") from None
-        async with self.parts.database.transaction() as connection:
-            found = await delivery_store.lookup(connection, report.delivery)
-            if found is None or found.kind != MESSAGE:
-                raise NotFound("there is no such message: was it sent from here?")
-            who = await identity_store.profile_of(connection, found.profile)
-            profile = who or found.profile
-            views = await self.parts.people.load(connection, [profile])
-        address = address_of(views.get(profile, {}))
-        if not address:
-            raise NotFound("the person has no e-mail address any more")
-        await self._tell(report, found, Identifier("email", address))
+        delivery, address = await addressed(self.parts, report)
+        await tell(self.parts, report, delivery, address)
         suppressed = False
         if report.lasting:
             async with self.parts.changing(request) as connection:
@@ -89,29 +79,33 @@ class Bounces:
                 why = suppressions.BOUNCED if report.kind == "bounced" else ""
                 suppressed = await suppressions.suppress(connection, [subject], why) > 0
         told: Mapping[str, Any] = {
-            "delivery": str(uuid.UUID(bytes=found.id)),
-            "fact": _NAMES[report.kind],
+            "delivery": str(uuid.UUID(bytes=delivery.id)),
+            "fact": bouncing.NAMES[report.kind],
             "suppressed": suppressed,
         }
         return pages.json(told)
 
-    async def _tell(self, report: Report, delivery: Delivery, who: Identifier) -> None:
-        about = {
-            "delivery": str(uuid.UUID(bytes=delivery.id)),
-            "campaign": delivery.segment,
-            "destination": delivery.destination,
-            "status": report.status,
-        }
-        event = facts.fact(
-            self.parts.vault,
-            "track",
-            about,
-            message_id=f"email {report.kind} {delivery.id.hex()}",
-            name=_NAMES[report.kind],
-            **facts.about(who),
-        )
-        subject = self.parts.vault.subject(*who)
-        await self.parts.appender.append([fact_of(event, subject, consent=False)])
+
+async def addressed(parts: Parts, report: Report) -> tuple[Delivery, str]:
+    """The delivery that it is about, and whom that was to; NotFound if that is nobody of ours."""
+    async with parts.database.transaction() as connection:
+        found = await delivery_store.lookup(connection, report.delivery)
+        if found is None or found.kind != MESSAGE:
+            raise NotFound("there is no such message: was it sent from here?")
+        who = await identity_store.profile_of(connection, found.profile)
+        profile = who or found.profile
+        views = await parts.people.load(connection, [profile])
+    address = address_of(views.get(profile, {}))
+    if not address:
+        raise NotFound("the person has no e-mail address any more")
+    return found, address
+
+
+async def tell(parts: Parts, report: Report, delivery: Delivery, address: str) -> None:
+    """As a fact of theirs."""
+    who = Identifier("email", address)
+    event = bouncing.told(parts.vault, report, delivery, facts.about(who))
+    await parts.appender.append([fact_of(event, parts.vault.subject(*who), consent=False)])
 
 
 def _read(content_type: str, body: bytes) -> Report:

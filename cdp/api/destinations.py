@@ -1,45 +1,38 @@
-"""Destinations, and the ledger of what was delivered to them."""
+"""Destinations: where audiences and messages go."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-import identity.store as identity_store
 from activation import store
-from activation.campaigns import outcomes
-from activation.campaigns.outcomes import Outcome
 from activation.kinds import KINDS
 from activation.lanes import store as circuits
 from activation.lanes.model import Circuit, is_due
-from activation.model import Destination, State
+from activation.model import Destination
 from activation.opening import kept_as, secrets_of
-from activation.store import COMMON, Listed, Stored
+from activation.refreshing import store as refreshing
+from activation.store import COMMON, Stored
 from cdp import times
-from cdp.api import openapi, pages, refs, samples
+from cdp.api import openapi, pages, refs, samples, syncs
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.errors import Invalid, NotFound
 from cdp.forms import load, read
-from cdp.times import bounded, from_datetime, iso, to_datetime
+from cdp.times import iso
 
 
 def _place(key: str) -> bytes:
     return b"secret" + key.encode()
 
 
-_STATES: tuple[str, ...] = get_args(State)
-
-
 @dataclass(frozen=True, slots=True)
 class Destinations:
-    """Destinations and deliveries."""
+    """Destinations."""
 
     parts: Parts
 
@@ -72,13 +65,6 @@ class Destinations:
             "destinations:write",
             openapi.delete("Delete a destination; its deliveries stay in the ledger"),
         )
-        routes.get(
-            "/deliveries",
-            self.list_deliveries,
-            "destinations:read",
-            openapi.read("The delivery ledger", samples.DELIVERIES, takes="deliveries"),
-            personal=True,
-        )
         return routes.router
 
     async def list_destinations(self, request: Request) -> Response:
@@ -107,6 +93,8 @@ class Destinations:
             }
             sealed = self.parts.vault.system.seal(kept_as(known | made).encode(), _place(key))
             await store.put(connection, destination, sealed)
+            await refreshing.watch(connection)
+            await syncs.begin(connection, before and before.destination, destination)
             await circuits.close(connection, key)  # it may be mended now
         return pages.json(_shown(destination) | made)
 
@@ -116,9 +104,11 @@ class Destinations:
             key = refs.key(request)
             found = await store.find(connection, key)
             circuit = (await circuits.circuits(connection, [key])).get(key)
+            sync = await syncs.latest(connection, key)
         if found is None:
             raise NotFound("there is no such destination")
-        return pages.json(_shown(found.destination) | {"circuit": _circuit(circuit)})
+        told = {"circuit": _circuit(circuit), "sync": sync}
+        return pages.json(_shown(found.destination) | told)
 
     async def delete_destination(self, request: Request) -> Response:
         """Remove one."""
@@ -127,11 +117,10 @@ class Destinations:
             if not await store.delete(connection, key):
                 raise NotFound("there is no such destination")
             await circuits.close(connection, key)  # what is held for it is ended when it is due
+            await syncs.forget(connection, key)
+            await refreshing.forget(connection, key)
+            await refreshing.watch(connection)
         return Response(status_code=204)
-
-    async def list_deliveries(self, request: Request) -> Response:
-        """The ledger."""
-        return pages.json(await _deliveries(self.parts, request))
 
 
 def _complete(kind: str, known: Mapping[str, str]) -> None:
@@ -142,44 +131,6 @@ def _complete(kind: str, known: Mapping[str, str]) -> None:
 def opened_secret(parts: Parts, stored: Stored) -> str:
     """What is kept of a destination's secrets."""
     return parts.vault.system.open(stored.secret, _place(stored.destination.key)).decode()
-
-
-async def _deliveries(parts: Parts, request: Request) -> dict[str, Any]:
-    query = request.query_params
-    state, most = query.get("state"), pages.limit(request)
-    if state is not None and state not in _STATES:
-        raise Invalid(f"state must be one of {', '.join(_STATES)}", field="state")
-    destination = query.get("destination")
-    if destination is not None:
-        refs.checked_key(destination, field="destination")
-    async with parts.database.transaction() as connection:
-        profiles = None
-        if "profile" in query:
-            profile = await refs.profile_of(connection, query["profile"], parts.vault.subject)
-            # A profile's former ids are the ids of its nodes: their deliveries are its own.
-            nodes = await identity_store.nodes_of(connection, [profile])
-            profiles = nodes.get(profile, [])
-        found = await store.listed(
-            connection,
-            profiles=profiles,
-            destination=destination,
-            state=state,
-            after=_position(request),
-            limit=most,
-        )
-        became = await outcomes.of(connection, [each.delivery.id for each in found])
-    position = None
-    if len(found) == most:
-        last = found[-1]
-        position = from_datetime(last.created_at).to_bytes(8) + last.delivery.id
-    nothing = Outcome({})
-    deliveries = [_told(each, became.get(each.delivery.id, nothing)) for each in found]
-    return {"deliveries": deliveries, "next": pages.next_cursor(position)}
-
-
-def _position(request: Request) -> tuple[datetime, bytes]:
-    after = pages.cursor(request, pages.DELIVERY)
-    return to_datetime(bounded(int.from_bytes(after[:8]))), after[8:]
 
 
 def written(key: str, body: bytes) -> tuple[Destination, dict[str, str]]:
@@ -214,36 +165,3 @@ def _circuit(circuit: Circuit | None) -> dict[str, Any]:
         "until": iso(circuit.until),
         "reason": circuit.reason,
     }
-
-
-def _told(listed: Listed, outcome: Outcome) -> dict[str, Any]:
-    delivery = listed.delivery
-    return {
-        "id": str(uuid.UUID(bytes=delivery.id)),
-        "destination": delivery.destination,
-        "profile_id": str(uuid.UUID(bytes=delivery.profile)),
-        "segment": delivery.segment,
-        "change": delivery.kind,
-        "at": iso(delivery.at),
-        "cause": delivery.cause,
-        "state": delivery.state,
-        "attempts": delivery.attempts,
-        "purpose": delivery.purpose,
-        "certain": listed.certain,
-        "consent": listed.consent,
-        "reason": listed.reason,
-        "status": listed.status,
-        "responses": {kind: iso(at) for kind, at in _became(listed, outcome).items()},
-        "instead_of": str(uuid.UUID(bytes=outcome.instead_of)) if outcome.instead_of else None,
-        "because": outcome.because,
-        "next_attempt_at": iso(listed.due) if listed.due else None,
-        "created_at": iso(from_datetime(listed.created_at)),
-        "updated_at": iso(from_datetime(listed.updated_at)),
-    }
-
-
-def _became(listed: Listed, outcome: Outcome) -> dict[str, int]:
-    """When it arrived, unless it came back; and what was done with it."""
-    if listed.delivery.state != "sent" or "bounced" in outcome.responses:
-        return outcome.responses
-    return {"delivered": from_datetime(listed.updated_at)} | outcome.responses

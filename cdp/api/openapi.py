@@ -43,6 +43,13 @@ _CODES = {
     503: "The store is away; ask again after `Retry-After` seconds",
 }
 _AWAY = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+_TAG = {"ETag": {"schema": {"type": "string"}, "description": "what it is, as of now"}}
+_KNOWN = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "the `ETag` of an earlier answer to the same question",
+    "schema": {"type": "string"},
+}
 _DESCRIPTION = """
 Point an SDK of Segment, RudderStack or Jitsu at this host; read profiles, define segments, record
 consent and pull audiences here. Collecting takes a write key, `/api/v1` an API key.
@@ -56,13 +63,19 @@ def read(
     named: str = "",
     takes: str = "",
     ndjson: bool = False,
+    tagged: bool = False,
 ) -> dict[str, Any]:
     """A GET route's documentation; `named` is its path parameter, `takes` its query's kind."""
     content: dict[str, Any] = {"application/json": _by_example(example)}
     if ndjson:
         content["application/x-ndjson"] = {"schema": {"type": "string"}}
     parameters = [*NAMED[named], *TAKES[takes]]
-    return _operation(summary, {200: {"description": "As asked", "content": content}}, parameters)
+    done: dict[int, Any] = {200: {"description": "As asked", "content": content}}
+    if tagged:
+        done[200]["headers"] = _TAG
+        done[304] = {"description": "As it was under the tag in `If-None-Match`", "headers": _TAG}
+        parameters.append(_KNOWN)
+    return _operation(summary, done, parameters)
 
 
 def write(

@@ -1,4 +1,4 @@
-"""What the API's routes work with; put together in `cdp.main`."""
+"""What the API's routes work with; put together in `cdp.application`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cdp.log.appender import Appender
 from cdp.log.vault import Vault
 from cdp.people import People
 from cdp.personalizing.held import Catalogue
+from cdp.personalizing.questions import Questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Parts:
     keys: Keys
     controller: Controller
     catalogue: Catalogue
+    questions: Questions
     private: bool  # whether private networks are fine for what is fetched
 
     def changing(self, request: Request) -> AbstractAsyncContextManager[Connection]:

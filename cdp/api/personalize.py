@@ -23,6 +23,7 @@ from cdp.errors import Invalid, NotFound
 from cdp.events import Identifier
 from cdp.limits import caller
 from cdp.personalizing import reasons, token
+from cdp.personalizing.blocks import Blocks
 from cdp.personalizing.deciding import Asked, Deciding
 from cdp.personalizing.reading import Reader
 from identity.identifiers import ANONYMOUS_ID, USER_ID, normalised
@@ -49,8 +50,9 @@ class Personalize:
     @classmethod
     def of(cls, parts: Parts, visitors: Visitors) -> Personalize:
         """Made of what all routes have."""
-        reader = Reader(parts.database, parts.people, parts.catalogue)
-        return cls(parts, visitors, Deciding(parts.vault, reader, parts.catalogue))
+        reader = Reader(parts.database, parts.people, parts.catalogue, parts.questions)
+        blocks = Blocks(parts.catalogue, parts.vault.digest)
+        return cls(parts, visitors, Deciding(parts.vault, reader, parts.catalogue, blocks))
 
     def router(self) -> APIRouter:
         """The routes."""

@@ -120,6 +120,7 @@ DESTINATION: dict[str, Any] = {
     "max_attempts": 8,
     "timeout": 10.0,
     "concurrency": 64,
+    "rate": Null(50.0),
     "enabled": True,
     "consent_events": True,
     "corrections": True,
@@ -132,6 +133,9 @@ DESTINATION |= {
     "urgency": Perhaps("normal"),
     "services": Perhaps(["https://fcm.googleapis.com"]),
     "traits": Perhaps(Names({"email": "email"})),
+    "first_load": Perhaps(True),
+    "identifiers": Perhaps(Names({"email": "email"})),
+    "computed": Perhaps(Names({"lifetime_value": "lifetime_value"})),
     "format": Perhaps("ndjson"),
     "folder": Perhaps("audiences/crm"),
     "bucket": Perhaps("audiences"),
@@ -155,13 +159,29 @@ DESTINATION |= {
     "connections": Perhaps(4),
     "dkim_domain": Perhaps("shop.example"),
     "dkim_selector": Perhaps("2026a"),
+    "provider": Perhaps("ses"),
 }
 DESTINATION_PUT: dict[str, Any] = DESTINATION | {
     "secret": Perhaps("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     "private_key": Perhaps("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
 }
+SYNC: dict[str, Any] = {
+    "state": "running",
+    "reason": "first load",
+    "full": False,
+    "segments": ["buyers"],
+    "members": 12_000,
+    "looked_at": 4_500,
+    "entered": 4_500,
+    "left": 0,
+    "created_at": AT,
+    "updated_at": AT,
+    "ended_at": Null(AT),
+}
+SYNCS: dict[str, Any] = {"syncs": [SYNC]}
 DESTINATION_TOLD: dict[str, Any] = DESTINATION | {
-    "circuit": {"state": "closed", "since": Null(AT), "until": Null(AT), "reason": ""}
+    "circuit": {"state": "closed", "since": Null(AT), "until": Null(AT), "reason": ""},
+    "sync": Null(SYNC),
 }
 DESTINATIONS: dict[str, Any] = {"destinations": [DESTINATION]}
 DELIVERIES: dict[str, Any] = {

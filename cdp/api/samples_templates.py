@@ -11,7 +11,7 @@ _SAID: dict[str, Any] = {
     "name": "Cart",
     "channel": "email",
     "texts": Names(
-        {"en": Names({"subject": "Still thinking, {{ person.name | default('friend') }}?"})}
+        {"en": Names({"subject": Free("Still thinking, {{ person.name | default('friend') }}?")})}
     ),
     "language": Perhaps("en"),
     "values": Perhaps(Free({"shop": "Example"})),
@@ -22,6 +22,6 @@ VERSIONS: dict[str, Any] = {"versions": [{"version": 1, "made_at": AT, "template
 PREVIEW: dict[str, Any] = {
     "key": "cart",
     "version": 1,
-    "message": Names({"subject": "Still thinking, Ada?"}),
+    "message": Names({"subject": Free("Still thinking, Ada?")}),
 }
 SENT: dict[str, Any] = {"delivery": ID, "destination": "mail"}

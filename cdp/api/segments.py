@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from cdp.api import defined, openapi, pages, refs, sizes
+from cdp.api import conditional, defined, membership, openapi, pages, refs, sizes
 from cdp.api import samples_segments as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
@@ -20,14 +18,10 @@ from cdp.errors import Invalid, NotFound
 from cdp.events import Instant
 from cdp.forms import load
 from cdp.times import from_datetime, iso
-from profiles import audience, defining, segments
-from profiles.audience import Member
+from profiles import audience, defining, presence, segments
 from profiles.language.schema import SegmentSchema
 from profiles.language.text import telling, writing
 from profiles.segments import Segment
-
-_NDJSON = "application/x-ndjson"
-_STREAM_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +73,7 @@ class Segments:
                 named="key",
                 takes="members",
                 ndjson=True,
+                tagged=True,
             ),
             personal=True,
         )
@@ -91,6 +86,7 @@ class Segments:
                 samples.CHANGES,
                 named="key",
                 takes="changes",
+                tagged=True,
             ),
         )
         return routes.router
@@ -138,29 +134,40 @@ class Segments:
 
     async def get_members(self, request: Request) -> Response:
         """The audience, page by page or as one stream."""
-        include = _included(request)
+        include = membership.included(request)
         after, most = pages.cursor(request, pages.PROFILE), pages.limit(request)
         at = _at(request)
         async with self.parts.database.transaction() as connection:
             if at is not None:
                 segment = await sizes.found(connection, refs.key(request), at)
                 return pages.json(await sizes.members(connection, segment, at, after, most))
-            segment = await _found(connection, refs.key(request))
-            if _NDJSON in request.headers.get("accept", ""):
-                lines = _lines(self.parts, segment.id, include)
-                return StreamingResponse(lines, media_type=_NDJSON)
-            page = await audience.members(connection, segment.id, after=after, limit=most)
-            members = await _members(self.parts, connection, page, include)
+            key, found = await membership.found(connection, request)
+            version = await membership.version(connection, key, found.id, include)
+            tag = conditional.tag_of(request, *version)
+            if (same := conditional.unchanged(request, tag)) is not None:
+                return same
+            if membership.NDJSON in request.headers.get("accept", ""):
+                lines = membership.lines(self.parts, found.id, include)
+                return conditional.tagged(
+                    StreamingResponse(lines, media_type=membership.NDJSON), tag
+                )
+            page = await audience.members(connection, found.id, after=after, limit=most)
+            members = await membership.members(self.parts, connection, page, include)
         last = page[-1].profile if len(page) == most else None
-        return pages.json({"members": members, "next": pages.next_cursor(last)})
+        told = {"members": members, "next": pages.next_cursor(last)}
+        return conditional.tagged(pages.json(told), tag)
 
     async def get_changes(self, request: Request) -> Response:
         """Entries and exits."""
         after = pages.whole_number(request, "after", -1, -1, 1 << 62)
         most = pages.limit(request)
         async with self.parts.database.transaction() as connection:
-            segment = await _found(connection, refs.key(request))
-            moves = await audience.changes(connection, segment.key, after=after, limit=most)
+            key, found = await membership.found(connection, request)
+            last = await presence.last_change(connection, key)
+            tag = conditional.tag_of(request, found.id, last)
+            if (same := conditional.unchanged(request, tag)) is not None:
+                return same
+            moves = await audience.changes(connection, key, after=after, limit=most)
         told = [
             {
                 "offset": move.offset,
@@ -171,7 +178,8 @@ class Segments:
             }
             for move in moves
         ]
-        return pages.json({"changes": told, "next": moves[-1].offset if moves else after})
+        answer = {"changes": told, "next": moves[-1].offset if moves else after}
+        return conditional.tagged(pages.json(answer), tag)
 
 
 def shown(segment: Segment) -> dict[str, Any]:
@@ -194,13 +202,6 @@ def _written(where: dict[str, Any]) -> dict[str, Any]:
     return {"where": where, "text": writing.text(where), "sentence": telling.sentence(where)}
 
 
-def _included(request: Request) -> set[str]:
-    wanted = set(request.query_params.get("include", "identifiers").split(","))
-    if wanted != {"none"} and not wanted <= {"identifiers", "traits"}:
-        raise Invalid("include must be identifiers, traits, both with a comma, or none")
-    return wanted - {"none"}
-
-
 def _at(request: Request) -> Instant | None:
     """The past is told by profile id alone: `profiles/{ref}?as_of=` tells who that was."""
     at = pages.instant(request, "as_of")
@@ -214,37 +215,3 @@ async def _found(connection: Connection, key: str) -> Segment:
     if segment is None:
         raise NotFound(f"there is no segment {key}")
     return segment
-
-
-async def _members(
-    parts: Parts, connection: Connection, page: Sequence[Member], include: Collection[str]
-) -> list[dict[str, Any]]:
-    views = {}
-    if include:
-        views = await parts.people.load(connection, [member.profile for member in page])
-    return [
-        {
-            "profile_id": str(uuid.UUID(bytes=member.profile)),
-            "since": iso(member.since),
-            **{
-                name: views[member.profile][name]
-                for name in ("identifiers", "traits")
-                if name in include and member.profile in views
-            },
-        }
-        for member in page
-    ]
-
-
-async def _lines(parts: Parts, segment: int, include: Collection[str]) -> AsyncIterator[bytes]:
-    """Every member, page after page: memory stays flat, and no transaction is held open."""
-    encoder = msgspec.json.Encoder()
-    after = b""
-    while True:
-        async with parts.database.transaction() as connection:
-            page = await audience.members(connection, segment, after=after, limit=_STREAM_PAGE)
-            members = await _members(parts, connection, page, include)
-        yield encoder.encode_lines(members)
-        if len(page) < _STREAM_PAGE:
-            return
-        after = page[-1].profile

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from marshmallow import fields, validate
 from starlette.responses import Response
@@ -18,7 +19,8 @@ from activation.composing import Asked, Composing, Unsaid
 from activation.kinds import KINDS
 from activation.letters import Letter
 from activation.model import MESSAGE, Delivery, needed
-from activation.templates import store
+from activation.templates import mjml, store
+from activation.templates.mjml import Uncompiled
 from activation.templates.model import Template
 from activation.templates.schema import TemplateSchema
 from cdp import composing, times
@@ -119,10 +121,11 @@ class Templates:
         """A new version, if it says anything else."""
         key = refs.key(request)
         _, said = load(TemplateSchema(), await pages.read_body(request))
+        made = await _with_html(said)
         async with self.parts.changing(request) as connection:
             before = await store.find(connection, key)
             if before is None or before[1] != said:
-                await store.put(connection, key, said)
+                await store.put(connection, key, made, said)
             return pages.json(_shown(*await _found(connection, key)))
 
     async def get_template(self, request: Request) -> Response:
@@ -210,6 +213,23 @@ _SHOWN_LINKS = {
     "unsubscribe": "https://example.com/unsubscribe",
     "preferences": "https://example.com/preferences",
 }
+
+
+async def _with_html(said: dict[str, Any]) -> dict[str, Any]:
+    """What it says, with HTML in the place of MJML."""
+    texts: dict[str, Any] = {}
+    for language, fields_ in said["texts"].items():
+        texts[language] = dict(fields_)
+        if said["channel"] == "email" and "mjml" in fields_:
+            where = f"texts.{language}.mjml"
+            try:
+                texts[language]["html"] = await mjml.compiled(texts[language].pop("mjml"))
+            except Uncompiled as error:
+                raise Invalid(f"{where}: {error}", field=where) from None
+    made = said | {"texts": texts}
+    if texts != said["texts"]:
+        load(TemplateSchema(), msgspec.json.encode(made))
+    return made
 
 
 async def _found(connection: Connection, key: str) -> tuple[Template, dict[str, Any]]:

@@ -32,6 +32,7 @@ WHOLE = (
     "campaigns",
     "carried",
     "circuits",
+    "computed_told",
     "computed_traits",
     "consent_chain",
     "consent_heads",
@@ -39,6 +40,7 @@ WHOLE = (
     "counters",
     "definitions",
     "deliveries",
+    "delivery_slots",
     "destinations",
     "erasures",
     "identity_history",
@@ -77,10 +79,12 @@ WHOLE = (
     "versions",
     # What was under way: nothing of it is lost, and nothing is done twice.
     "checkpoints",
+    "computed_due",
     "heads",
     "match_queue",
     "outbox",
     "score_queue",
+    "syncs",
 )
 
 # Not in a backup: a replay makes the projections, the scheduler and a relay the rest.

@@ -6,22 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import structlog
-
-from activation.content.model import PERSONALIZATION, Choice, Content, Visitor, choose, text
-from activation.content.rendering import Unrenderable, rendered
+from activation.content.model import PERSONALIZATION, Visitor, choose
 from cdp.events import Identifier, Instant
 from cdp.log.vault import Vault
-from cdp.personalizing import reasons
+from cdp.personalizing.blocks import Blocks
 from cdp.personalizing.held import Catalogue
 from cdp.personalizing.reading import Known, Reader
-from cdp.personalizing.token import Decision, spelled
 from cdp.times import SECOND
 
 _HOUR = 3600 * SECOND
 _SPREAD = 1 << 128
-
-log = structlog.get_logger(__name__)
 
 
 class Asked(NamedTuple):
@@ -41,6 +35,7 @@ class Deciding:
     vault: Vault
     reader: Reader
     catalogue: Catalogue
+    blocks: Blocks
 
     async def decide(self, asked: Asked, now: Instant) -> dict[str, Any]:
         """The answer: `blocks` by slot, and whether anything in it was a person's own choice."""
@@ -61,7 +56,7 @@ class Deciding:
         blocks = {}
         for slot in dict.fromkeys(asked.slots):
             choice = choose(slot, self.catalogue.slot(slot), visitor, now, draw)
-            blocks[slot] = self._block(choice, visitor, view)
+            blocks[slot] = self.blocks.block(choice, visitor, view)
         return {"blocks": blocks, "personalized": own}
 
     async def _view(self, known: Known) -> Mapping[str, Any]:
@@ -78,43 +73,3 @@ class Deciding:
             return (found + 1) / (_SPREAD + 1)
 
         return draw
-
-    def _block(self, choice: Choice, visitor: Visitor, view: Mapping[str, Any]) -> dict[str, Any]:
-        content, variant = choice.content, choice.variant
-        told: dict[str, Any] = {"missing_purpose": choice.missing} if choice.missing else {}
-        if content is None or variant is None:
-            return {"content": None, "reasons": reasons.of(choice, visitor)} | told
-        locale, said = text(variant, visitor.locales, content.locale)
-        block: dict[str, Any] = {
-            "content": content.key,
-            "variant": variant.key,
-            "locale": locale,
-            "decision_id": spelled(
-                Decision(content.key, variant.key, choice.slot, content.personal),
-                self.vault.digest,
-            ),
-            "reasons": reasons.of(choice, visitor),
-            "tags": list(content.tags),
-            "metadata": dict(content.metadata),
-            **told,
-        }
-        if content.kind == "json":
-            return block | {"data": said}
-        try:
-            return block | {"html": rendered(said, _variables(content, view))}
-        except Unrenderable as error:
-            log.warning("content_unrenderable", key=content.key, error=str(error))
-            why = f"The template of {content.key} cannot be rendered: {error}."
-            return {"content": None, "reasons": [why]}
-
-
-def _variables(content: Content, view: Mapping[str, Any]) -> dict[str, Any]:
-    about = {
-        "key": content.key,
-        "name": content.name,
-        "tags": list(content.tags),
-        "metadata": dict(content.metadata),
-    }
-    if not view or not content.purpose:
-        return {"content": about}
-    return {"content": about, "person": view["traits"], "computed": view["computed"]}

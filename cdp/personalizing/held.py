@@ -8,7 +8,7 @@ import structlog
 
 import consent.store as consent_store
 from activation.content import store
-from activation.content.model import Content
+from activation.content.model import Content, by_priority
 from activation.content.schema import content_of
 from cdp.db import Database
 from cdp.events import Instant
@@ -32,7 +32,7 @@ class Catalogue:
         self.also: list[Callable[[], None]] = []  # called when something has changed
 
     def slot(self, slot: str) -> list[Content]:
-        """What may be shown in a slot."""
+        """What may be shown in a slot, the highest priority first."""
         return self._by_slot.get(slot, [])
 
     def find(self, key: str) -> Content | None:
@@ -60,7 +60,8 @@ class Catalogue:
             by_key[each.key] = content
             for slot in content.slots:
                 by_slot.setdefault(slot, []).append(content)
-        self._by_key, self._by_slot = by_key, by_slot
+        self._by_key = by_key
+        self._by_slot = {slot: by_priority(those) for slot, those in by_slot.items()}
         self._ground = Ground(purposes, self._home, now)
         self.strangers = granted(self._ground.by_law(frozenset()))
         for told in self.also:

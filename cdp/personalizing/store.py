@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cdp.db import Connection, named
+from cdp.db import Driver
 from cdp.events import ProfileId, SubjectId
 
 # The rest is looked up only for a version that whoever asks has not seen.
-_WHO = named(
-    """
+_WHO = b"""
     select n.id, p.id, p.version, m.nodes, s.segments, s.decisions, s.seen, s.likely
-      from nodes n join profiles p on p.id = n.profile
+      from unnest(%(ids)s, %(versions)s) as asked (id, version)
+      join nodes n on n.id = asked.id
+      join profiles p on p.id = n.profile
       left join lateral (
             select array_agg(id) as nodes from nodes where profile = p.id
-           ) m on not p.version = any(cast(:versions as bigint[]))
+           ) m on p.version <> asked.version
       left join lateral (
             select (select array_agg(g.key) from memberships b join segments g on g.id = b.segment
                      where b.profile = p.id) as segments,
@@ -27,9 +28,7 @@ _WHO = named(
                    exists (select from inferences where a = any(m.nodes))
                    or exists (select from inferences where b = any(m.nodes)) as likely
            ) s on m.nodes is not null
-     where n.id = any(:ids)
     """
-)
 
 
 class Found(NamedTuple):
@@ -48,9 +47,9 @@ class Found(NamedTuple):
     likely: bool | None
 
 
-async def who(
-    connection: Connection, ids: Sequence[SubjectId], versions: Collection[int]
-) -> dict[SubjectId, Found]:
-    """The profiles of these identifiers; `versions` are those that need not be told again."""
-    rows = await connection.execute(_WHO, {"ids": list(ids), "versions": list(versions)})
-    return {row[0]: Found(*row[1:]) for row in rows}
+async def who(session: Driver[Any], asked: Mapping[SubjectId, int]) -> dict[SubjectId, Found]:
+    """The profiles of these identifiers, each with the version that need not be told again."""
+    values = {"ids": list(asked), "versions": list(asked.values())}
+    async with session.cursor(binary=True) as cursor:
+        await cursor.execute(_WHO, values, prepare=True)
+        return {row[0]: Found(*row[1:]) for row in await cursor.fetchall()}

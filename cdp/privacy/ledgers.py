@@ -29,6 +29,8 @@ _DELETE = {
     ),
     "match_keys": named("delete from match_keys where id = any(:subjects)"),
     "match_queue": named("delete from match_queue where profile = any(:subjects)"),
+    "computed_due": named("delete from computed_due where profile = any(:subjects)"),
+    "computed_told": named("delete from computed_told where profile = any(:subjects)"),
     "score_queue": named("delete from score_queue where profile = any(:subjects)"),
     "collectable": named("delete from collectable where subject = any(:subjects)"),
     "uncollectable": named("delete from uncollectable where subject = any(:subjects)"),

@@ -27,6 +27,12 @@ _ADVANCE = named(
 )
 _POSITIONS = named("select topic, partition, next_offset from checkpoints")
 _HEADS = named("select topic, partition, next_offset from heads")
+_VERSION = named(
+    """
+    select (select sum(next_offset) from heads where topic = :topic)::bigint,
+           (select sum(next_offset) from checkpoints where topic = :topic)::bigint
+    """
+)
 _TRIM = named(
     """
     delete from outbox o using checkpoints c
@@ -76,6 +82,12 @@ async def positions(connection: Connection) -> dict[Place, int]:
 async def heads(connection: Connection) -> dict[Place, int]:
     """The offset that the next record appended to each partition will have."""
     return {(t, p): offset for t, p, offset in await connection.execute(_HEADS)}
+
+
+async def version(connection: Connection, topic: str) -> tuple[int, int]:
+    """How much came to a topic, and how much of it is handled: the same while nothing happens."""
+    row = (await connection.execute(_VERSION, {"topic": topic})).one()
+    return row[0], row[1]
 
 
 async def trim(connection: Connection) -> int:

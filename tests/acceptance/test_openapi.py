@@ -73,6 +73,7 @@ EXPECTED = {
     "Must be given at first": "what is kept from before is in the database",
     "Must be a name in small letters": "what an object's names may be is more than its schema",
     "Must be a name that is not taken": "likewise",
+    "Must be a name of letters": "likewise",
     "parquet takes pip install": "what is installed is not in the description",
     "Must not name an address": "which numbers are an address is more than a pattern can tell",
     "Filters may nest": "a schema of a tree has no depth",
@@ -115,6 +116,13 @@ EXPECTED = {
     "whose trigger is a segment": "likewise",
     "Say what begins it": "that one of several fields is there is more than a schema",
     "A step is one of": "likewise",
+    "Say what to send": "likewise",
+    "Say when": "likewise",
+    "where goes with event": "likewise",
+    "with a schedule": "that one field must be there with another is more than a schema",
+    "trigger.schedule": "which texts are crontab lines and times is more than a pattern can tell",
+    "trigger.where": "a condition is in a language of its own",
+    "variants: Must all be": "which channel a template is for is in the database",
     "go with if": "likewise",
     "Steps may nest": "a schema of a tree has no depth",
     "steps in all": "likewise",
@@ -165,8 +173,13 @@ async def story(api: Api) -> None:
     await api.put("/traits/worth", {"name": "Worth", "value": worth})
     model = {"kind": "clusters", "name": "Kinds", "features": {"worth": worth}}
     await api.put("/models/buyers", model)  # and the trait of that name
-    hook = {"kind": "webhook", "url": "http://127.0.0.1:9/x", "segments": ["buyers"]}
-    hook["batch"] = 20
+    hook: dict[str, Any] = {"kind": "webhook", "url": "http://127.0.0.1:9/x"}
+    hook |= {
+        "segments": ["buyers"],
+        "batch": 20,
+        "identifiers": {"mail": "email"},
+        "computed": {"worth": "worth"},
+    }
     await api.put("/destinations/buyers", hook)
     template = {"name": "T", "channel": "data", "texts": {"en": {"line": "Hello"}}}
     await api.put("/templates/buyers", template)

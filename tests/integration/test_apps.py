@@ -65,7 +65,8 @@ async def test_apple_gets_it_over_http2_with_a_provider_token(api: Api, apple: R
     assert request.headers["apns-topic"] == "com.example.shop"
     assert request.headers["apns-id"] == request.headers["apns-collapse-id"] == entry["id"]
     alert = {"title": SAID["title"], "body": SAID["body"]}
-    assert request.json == {"aps": {"alert": alert, "sound": "default"}, "url": SAID["url"]}
+    beside = {"product": "shoes-7", "url": SAID["url"]}
+    assert request.json == {"aps": {"alert": alert, "sound": "default"}, **beside}
     head, claims, signature = request.headers["authorization"].removeprefix("bearer ").split(".")
     assert json.loads(padded(head)) == {"typ": "JWT", "alg": "ES256", "kid": "F6G7H8I9J0"}
     assert json.loads(padded(claims))["iss"] == "A1B2C3D4E5"
@@ -173,7 +174,7 @@ async def test_firebase_gets_it_from_a_service_account(api: Api, firebase: Fireb
     first = firebase.messages[0]
     assert first["token"] == TOKEN
     assert first["notification"] == {"title": SAID["title"], "body": SAID["body"]}
-    assert first["data"] == {"url": SAID["url"]}
+    assert first["data"] == {"product": "shoes-7", "url": SAID["url"]}
 
 
 @pytest.mark.parametrize(

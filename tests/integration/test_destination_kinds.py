@@ -147,7 +147,8 @@ async def test_a_value_that_does_not_fit_holds_nobody_else_up(
         " mail text, visits int,"
         " primary key (segment, profile_id))"
     )
-    await api.put("/destinations/lake", warehouse.settings() | {"traits": TRAITS})
+    later = warehouse.settings() | {"traits": TRAITS, "first_load": False}
+    await api.put("/destinations/lake", later)
     for user, visits in (("bob", "many"), ("cleo", 4)):
         await api.send("/v1/identify", {"userId": user, "traits": {"visits": visits}})
         await buy(api, user)

@@ -11,6 +11,7 @@ import pytest
 from cdp import times
 from cdp.events import Identifier
 from cdp.personalizing.held import Catalogue
+from cdp.personalizing.questions import Questions
 from cdp.personalizing.reading import Reader
 from tests.conftest import Api
 from tests.support.instances import api_on
@@ -181,7 +182,9 @@ async def test_how_people_stand_is_what_their_profile_says(api: Api) -> None:
     late = {"purpose": "marketing_push", "state": "granted", "jurisdiction": "DE"}
     await api.put("/consent/user_id:elsewhere", late)
     await api.settle()
-    reader = Reader(api.instance.core.database, api.instance.core.people, await catalogue(api))
+    core = api.instance.core
+    questions = Questions(core.database)
+    reader = Reader(core.database, core.people, await catalogue(api), questions)
     for user in said:
         shown = await api.get(f"/profiles/user_id:{user}")
         states = {p: s == "granted" for p, s in shown["consent"].items()}  # type: ignore[attr-defined]
@@ -190,6 +193,7 @@ async def test_how_people_stand_is_what_their_profile_says(api: Api) -> None:
                 known = await reader.find([who])
                 assert known is not None
                 assert (known.allows, known.segments) == (states, frozenset())
+    await questions.close()
 
 
 async def catalogue(api: Api) -> Catalogue:

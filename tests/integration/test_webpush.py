@@ -15,6 +15,7 @@ from activation import letters
 from activation.letters import Letter
 from activation.model import MESSAGE, Delivery
 from activation.push import sealing
+from activation.templates.model import FIELDS
 from cdp import times
 from cdp.db import named
 from cdp.events import DELIVERIES
@@ -24,7 +25,9 @@ from tests.conftest import Api
 from tests.support.privacy import done
 from tests.support.receiver import Receiver, Request, receiving
 
-SAID = {"title": "Back in stock", "body": "Your size", "url": "https://shop.example/shoes"}
+DATA = {"product": "shoes-7"}
+SAID: dict[str, Any] = {"title": "Back in stock", "body": "Your size", "data": DATA}
+SAID |= {"url": "https://shop.example/shoes"}
 
 
 class Browser:
@@ -71,7 +74,7 @@ async def subscribe(api: Api, browser: Browser, **who: Any) -> None:
 async def write(api: Api, number: int = 1, user: str = "ada", **content: Any) -> None:
     """A message to somebody, as a campaign writes it: its texts are a template's."""
     core, said = api.instance.core, content or SAID
-    texts = {name: each for name, each in said.items() if isinstance(each, str)}
+    texts = {name: each for name, each in said.items() if name in FIELDS["push"]}
     await api.put("/templates/news", {"name": "N", "channel": "push", "texts": {"en": texts}})
     more = {name: each for name, each in said.items() if name not in texts}
     profile = core.vault.subject("user_id", user)

@@ -66,5 +66,7 @@ class Driver:
             busy |= await self.jobs.privacy.step()
             busy |= await self.jobs.learning.step()
             busy |= await self.jobs.scoring.step()
+            busy |= await self.jobs.syncing.step()
+            busy |= await self.jobs.refreshing.step()
             for stage in self.stages:
                 busy |= bool(await self.step(stage, limit))

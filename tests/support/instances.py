@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
+from cdp.application import application
 from cdp.assembly import Core, assemble, prepare
 from cdp.instance import Running
-from cdp.main import FILES, application, pipeline
+from cdp.main import FILES, pipeline
 from cdp.settings import Settings
 from cdp.telemetry import Traces
 from tests.support.driver import Driver

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,27 +43,37 @@ class Receiver:
 @asynccontextmanager
 async def receiving() -> AsyncIterator[Receiver]:
     """A running receiver."""
-    receiver = Receiver("")
+    receiver, opened = Receiver(""), set[asyncio.StreamWriter]()
+    ended = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.add(writer)
         try:
             while (request := await _read(reader)) is not None:
                 receiver.requests.append(request)
-                await asyncio.sleep(receiver.delay)
+                if receiver.delay:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), receiver.delay)
+                if ended.is_set():
+                    return
                 answer = receiver.answer(request)
                 if answer is None:
                     return
                 writer.write(_reply(*answer))
                 await writer.drain()
         finally:
+            opened.discard(writer)
             writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     receiver.url = f"http://{host}:{port}/hook"
     yield receiver
+    ended.set()  # whom it let wait is not answered any more
     server.close()
-    server.close_clients() if hasattr(server, "close_clients") else None
+    for each in opened:  # clients keep their connections
+        each.close()
+    await asyncio.sleep(0)
 
 
 async def _read(reader: asyncio.StreamReader) -> Request | None:

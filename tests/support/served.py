@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import uvicorn
 
+from cdp.application import application
 from cdp.instance import Running
-from cdp.main import application
 from tests.support.instances import Api, api_on, instance_on
 
 Before: TypeAlias = Callable[[Api], Awaitable[None]]

@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 
 class Mailbox:
@@ -51,19 +51,46 @@ class Mailbox:
         return [message_from_bytes(raw, policy=strict) for raw in self.raw]
 
 
+class _Server(Controller):
+    """Hangs up on all when it ends: clients keep their connections open."""
+
+    def factory(self) -> SMTP:
+        made = super().factory()
+        vars(self).setdefault("made", []).append(made)
+        return made
+
+    def hang_up(self) -> None:
+        for each in vars(self).get("made", []):
+            if each.transport is not None:
+                each.transport.abort()
+
+
 @contextmanager
-def mailing() -> Iterator[Mailbox]:
-    """A server, for as long as it is needed."""
+def mailing(**options: Any) -> Iterator[Mailbox]:
+    """A server, for as long as it is needed; `options` are aiosmtpd's: `tls_context` and others."""
     box = Mailbox()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         box.port = free.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+    controller = _Server(box, hostname="127.0.0.1", port=box.port, **options)
     controller.start()
     try:
         yield box
     finally:
+        controller.loop.call_soon_threadsafe(controller.hang_up)
         controller.stop()
+
+
+def only(username: str, password: str) -> Callable[..., AuthResult]:
+    """Lets in who has this password."""
+
+    def authenticated(
+        server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
+    ) -> AuthResult:
+        good = (given.login, given.password) == (username.encode(), password.encode())
+        return AuthResult(success=good, handled=False)
+
+    return authenticated
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from activation.audiences.formats import encoded
-from activation.audiences.model import batch_id, calls, rows
+from activation.audiences.model import Names, batch_id, calls, rows
 from activation.audiences.signing import Access, Put, path_of, signed
 from activation.kinds.segment import _fitting
 from activation.model import Delivery, Kind
@@ -25,7 +25,7 @@ VIEW: dict[str, Any] = {
     "identifiers": {"user_id": ["ada"], "email": ["ada@example.com"]},
     "traits": {"email": "ada@example.com", "tags": ["a", "b"], "other": 1},
 }
-NAMES = {"mail": "email", "tags": "tags", "missing": "no_such"}
+NAMES = Names({"mail": "email", "tags": "tags", "missing": "no_such"}, {})
 GONE = {"request": "r", "profile_ids": ["p1", "p2"], "identifiers": {"anonymous_id": ["a", "b"]}}
 
 
@@ -37,7 +37,7 @@ def test_only_named_traits_leave_and_none_of_who_left() -> None:
     (entered,) = rows(delivery("entered"), VIEW, NAMES)
     assert entered.traits == {"mail": "ada@example.com", "tags": '["a","b"]', "missing": None}
     (left,) = rows(delivery("left"), VIEW, NAMES)
-    assert left.traits == dict.fromkeys(NAMES)
+    assert left.traits == dict.fromkeys(NAMES.columns)
     assert (entered.member, left.member) == (True, False)
     assert (entered.since, entered.left_at, left.since, left.left_at) == (AT, None, None, AT)
 
@@ -58,9 +58,9 @@ def test_who_is_nobody_any_more_can_still_leave() -> None:
 def test_columns_are_the_same_whoever_is_in_the_file() -> None:
     for kind, view in (("entered", VIEW), ("left", VIEW), ("erased", GONE)):
         found = rows(delivery(kind), view, NAMES)  # type: ignore[arg-type]
-        written = encoded("csv", found, list(NAMES)).decode()
+        written = encoded("csv", found, NAMES.columns).decode()
         lines = list(csv.DictReader(io.StringIO(written)))
-        plain = [json.loads(line) for line in encoded("ndjson", found, list(NAMES)).splitlines()]
+        plain = [json.loads(line) for line in encoded("ndjson", found, NAMES.columns).splitlines()]
         for line, row in zip(lines, plain, strict=True):
             assert list(line) == list(row)
             assert json.loads(line["identifiers"]) == row["identifiers"]

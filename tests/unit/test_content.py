@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activation.content.model import Content, Variant, Visitor, choose, drawn, text
+from activation.content.model import Content, Variant, Visitor, by_priority, choose, drawn, text
 from activation.content.rendering import Unrenderable, rendered
 from activation.content.schema import ContentSchema
 from cdp.errors import Invalid, NotFound
@@ -35,7 +35,7 @@ def drawing(seed: str) -> Callable[[str], float]:
 
 
 def seen(visitor: Visitor, *contents: Content, seed: str = "") -> tuple[str | None, str]:
-    choice = choose("hero", contents, visitor, NOW, drawing(seed))
+    choice = choose("hero", by_priority(contents), visitor, NOW, drawing(seed))
     return choice.content.key if choice.content else None, choice.missing
 
 

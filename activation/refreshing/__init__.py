@@ -1,0 +1,1 @@
+"""Computed traits that destinations subscribe to, told again when they have changed."""
