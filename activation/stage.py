@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from activation import claims, store
+from activation.campaigns.fallback import Fallback
 from activation.claims import Claim
 from activation.composing import Asked, Composing, Unsaid
 from activation.kinds.protocol import Connector, Message
@@ -35,6 +36,7 @@ from activation.store import Mark, Stored
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
 
+NOWHERE = "no such destination any more"
 AT_ONCE = 32  # deliveries in a chunk, or twice that; all are sent side by side
 
 
@@ -101,6 +103,7 @@ class Activation:
     pacing: Pacing
     lanes: Lanes
     composing: Composing
+    fallback: Fallback
 
     async def request(self, connection: Connection, entries: Sequence[Entry]) -> list[Delivery]:
         """Write down what is to be delivered because of these entries and exits."""
@@ -137,7 +140,7 @@ class Activation:
         said = {each: self.told(each, body) for each, body in sealed.items()}
         asked = [(each, stored.get(each.destination), permits[each.id]) for each in claimed]
         allowed, marks = _permitted(asked, said, whom.views)
-        await self.note(connection, marks)  # what is over takes no room from the others
+        await self.note(connection, marks, claim.at)  # what is over takes no room from the others
         marks = []
         clear = await self._cleared(connection, allowed, claim, marks)
         composed = await self._composed(connection, clear, marks)
@@ -145,7 +148,7 @@ class Activation:
         for each in going:
             lease = claim.lease(each.target.destination.timeout)
             marks.append(Mark(each.delivery.id, "sending", "", lease, None, 1, each.cite))
-        await self.note(connection, marks)
+        await self.note(connection, marks, claim.at)
         return [each.ready(self.connectors, claim) for each in going]
 
     async def _cleared(
@@ -208,12 +211,19 @@ class Activation:
                     going.append(each)
         return going
 
-    async def note(self, connection: Connection, marks: Sequence[Mark]) -> None:
-        """Into the ledger; a message that reaches nobody gives back its room under the caps."""
+    async def note(self, connection: Connection, marks: Sequence[Mark], now: Instant) -> None:
+        """Into the ledger; what reaches nobody gives back its room, and may go another way."""
         await store.mark(connection, marks)
         ended = [each.id for each in marks if each.state in {"refused", "parked"}]
         if ended:
             await pacing_store.give_back(connection, ended)
+            await self.fallback.parked(connection, [m.id for m in marks if _fails(m)], now)
+
+    async def bounced(self, connection: Connection, ids: Sequence[bytes], now: Instant) -> None:
+        """These reached nobody after all."""
+        if ids:
+            await pacing_store.give_back(connection, ids)
+            await self.fallback.bounced(connection, ids, now)
 
     def is_slow(self, ready: Ready) -> bool:
         """Whether its destination takes longer than anybody else should wait."""
@@ -247,6 +257,13 @@ class Activation:
         return marks
 
 
+def _fails(mark: Mark) -> bool:
+    """Whether another channel may do better: not where there is nothing to say."""
+    if mark.state == "refused":
+        return mark.reason == "consent"
+    return mark.state == "parked" and (mark.attempt is not None or mark.reason == NOWHERE)
+
+
 def _permitted(
     asked: Sequence[tuple[Delivery, Stored | None, Permit]],
     said: Mapping[bytes, Mapping[str, Any]],
@@ -262,7 +279,7 @@ def _permitted(
         if not permit.granted:
             marks.append(Mark(delivery.id, "refused", "consent", consent=permit.cite))
         elif target is None or not target.destination.enabled:
-            marks.append(Mark(delivery.id, "parked", "no such destination any more"))
+            marks.append(Mark(delivery.id, "parked", NOWHERE))
         elif view is None:
             marks.append(Mark(delivery.id, "parked", "no such profile any more"))
         elif delivery.kind == UPDATED and delivery.segment not in view.get("segments", ()):

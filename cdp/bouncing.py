@@ -58,4 +58,5 @@ class Unreachable:
             await self.finding.note(
                 connection, view, named(report), lambda who: told(vault, report, delivery, who)
             )
-            await suppressions.suppress(connection, [vault.subject("email", address)])
+            subject = vault.subject("email", address)
+            await suppressions.suppress(connection, [subject], suppressions.BOUNCED)

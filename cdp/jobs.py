@@ -34,6 +34,7 @@ from cdp.refreshing import Refreshing
 from cdp.retention.expiring import Expiring
 from cdp.rhythms import Rhythms
 from cdp.rulework import RuleWork
+from cdp.scheduling import Scheduling
 from cdp.stream import checkpoints
 from cdp.syncing import Syncing
 
@@ -45,6 +46,7 @@ _TRIM_SECONDS = 5
 _MODEL_SECONDS = 1
 _EXPIRE_SECONDS = 60
 _RHYTHM_SECONDS = 3600
+_SCHEDULE_SECONDS = 1
 _SYNC_SECONDS = 1
 _PAUSE = 0.05  # seconds between two pieces of what must hold up nobody
 
@@ -66,6 +68,7 @@ class Jobs:
     learning: Learning
     scoring: Scoring
     rhythms: Rhythms
+    scheduling: Scheduling
     syncing: Syncing
     refreshing: Refreshing
 
@@ -108,6 +111,11 @@ class Jobs:
                 await log_store.emit(connection, messages, self.partitions)
             if len(due) < _SLICE:
                 return
+
+    async def begin_scheduled(self) -> None:
+        """Begin campaigns by schedule that have come, as far as that goes now."""
+        while await self.scheduling.step():  # noqa: ASYNC110 - lets the other jobs in
+            await asyncio.sleep(0)
 
     async def build(self) -> None:
         """Bring changed definitions in, as far as that goes now."""
@@ -215,6 +223,7 @@ class Jobs:
         every(_TICK, self.retry_deliveries)
         every(_TICK, self.release_held)
         every(_TICK, self.wake_journeys)
+        every(_SCHEDULE_SECONDS, self.begin_scheduled)
         every(_TICK, self.build)
         every(_TICK, self.carry_rules)
         every(_MATCH_SECONDS, self.match)

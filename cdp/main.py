@@ -119,6 +119,7 @@ def _connectors(
 
 def _activation(core: Core, connectors: Connectors, public_url: str) -> Activation:
     """What requests and makes deliveries."""
+    from activation.campaigns.fallback import Fallback
     from activation.composing import Composing
     from activation.lanes.stage import Lanes
     from activation.pacing.stage import Pacing
@@ -129,7 +130,8 @@ def _activation(core: Core, connectors: Connectors, public_url: str) -> Activati
     told = functools.partial(telling.opened, core.vault.system)
     links = composing.links(core.vault, public_url.rstrip("/"))
     made = Composing(composing.properties(core.keyring), links)
-    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes(), made)
+    fallback = Fallback(functools.partial(telling.sealed, core.vault.system))
+    return Activation(connectors, told, Pacing(told, Lock.PACING), Lanes(), made, fallback)
 
 
 def stages(core: Core, work: Pipeline, most: int) -> list[Stage]:
@@ -197,6 +199,7 @@ def jobs(core: Core) -> Jobs:
     from cdp.retention.expiring import Expiring
     from cdp.rhythms import Rhythms
     from cdp.rulework import RuleWork
+    from cdp.scheduling import Scheduling
     from cdp.syncing import Syncing
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
@@ -217,6 +220,7 @@ def jobs(core: Core) -> Jobs:
         learning=Learning(core.database, core.people),
         scoring=Scoring(core.database, core.partitions, core.people),
         rhythms=Rhythms(core.database, core.people),
+        scheduling=Scheduling(core.database, core.partitions, core.people),
         syncing=Syncing(core.database, core.partitions),
         refreshing=Refreshing(core.database, core.partitions, core.people),
     )

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import activation.campaigns.store as campaigns
 import activation.store as delivery_store
-import cdp.suppression.store as suppressions
 import consent.stage as consent
 import identity.matching.store as matching
 import identity.store as identity_store
@@ -36,6 +35,7 @@ from activation.campaigns.stage import Campaigns
 from activation.model import ERASED, Ended, Entry
 from activation.stage import Activation, Whom
 from cdp import lapses, origins, refreshing, times, touches
+from cdp.barring import barred
 from cdp.campaigning import Looking
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
@@ -52,6 +52,7 @@ from consent.stage import Heard
 from consent.standing import Standing, granted, until
 from identity.stage import Identity
 from profiles import carrying
+from profiles.language import properties
 from profiles.stage import Person, Profiles
 from profiles.store import Recorded
 
@@ -85,13 +86,14 @@ class Pipeline:
         boxes = await self.keyring.renewed(connection, {record.key for record in records})
         homes = {subject: partition_of(subject, self.partitions) for subject in boxes}
         folding = await self.profiles.begin(connection, homes)
-        listening = await listen(connection, idle=self.profiles.replaying)
+        listening = await listen(connection, properties.test, idle=self.profiles.replaying)
         hearing = Hearing(self.identity.listen(), Heard(), folding, listening)
         for subject, event in opened(records, boxes):
             hearing.hear(unit, subject, event)
         await campaigns.hear(connection, listening.heard)
         if not self.profiles.replaying:
             await campaigns.respond(connection, listening.responses)
+            await self.activation.bounced(connection, listening.bounced, unit.now)
         await Recounting(self.keyring, self.profiles).run(connection, folding, records)
         resolved = await self.identity.resolve(connection, hearing.said, hearing.causes, unit.now)
         await consent.apply(connection, hearing.wished)
@@ -214,15 +216,14 @@ class Pipeline:
         nodes = {node for nodes in people.values() for node in nodes}
         tail = await unfolded_decisions(connection, self.keyring, nodes)
         stands = await self.people.stands(connection, people, claim.at, tail)
-        listed = await suppressions.among(connection, nodes)
-        barred = {profile for profile, mine in people.items() if not listed.isdisjoint(mine)}
+        stopped = await barred(connection, claimed, people)
         permits = {
             each.id: obliged()
             if each.kind == ERASED
             else permit(
                 each.purpose,
                 stands.get(each.profile, {}),
-                suppressed=each.profile in barred and each.kind != "left",
+                suppressed=each.id in stopped,
             )
             for each in claimed
         }

@@ -104,7 +104,7 @@ class Sends:
         for wait in (*_NOTE_SECONDS, None):
             try:
                 async with self._database.transaction() as connection:
-                    await self._activation.note(connection, marks)
+                    await self._activation.note(connection, marks, times.now())
                     noted = await self._activation.lanes.note(connection, times.now())
             except StoreUnavailable as error:
                 if wait is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from activation.campaigns import model
 from activation.campaigns.model import Campaign, Journey
@@ -84,17 +84,23 @@ class Going:
             way.purpose,
             cause=journey.cause,
         )
-        says = {
-            "template": send.template,
-            "campaign": campaign.key,
-            "version": campaign.version,
-            "step": send.step,
-            "priority": campaign.priority,
-            "timing": send.timing,
-            "event": _event(journey.cause),
-        }
+        says = said_of(campaign, send, journey.cause, who)
         self.letters.append(Letter(delivery, says))
-        self.sent.append(Sent(delivery.id, journey.id, send.step, way.destination))
+        told = delivery.id, journey.id, send.step, way.destination, says["template"]
+        self.sent.append(Sent(*told))
+
+
+def said_of(campaign: Campaign, send: Send, cause: str, who: ProfileId) -> dict[str, Any]:
+    """The references that a step's message is made of."""
+    return {
+        "template": model.template_of(campaign, send, who),
+        "campaign": campaign.key,
+        "version": campaign.version,
+        "step": send.step,
+        "priority": campaign.priority,
+        "timing": send.timing,
+        "event": _event(cause),
+    }
 
 
 def _event(cause: str) -> str:

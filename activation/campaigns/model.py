@@ -7,19 +7,21 @@ is is one number; a journey goes on with the version of the campaign that it beg
 from __future__ import annotations
 
 import hashlib
+import itertools
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from activation.campaigns.program import Jump, Operation, Pause, Send, Unless
+from activation.campaigns.schedules import Schedule
 from cdp.events import Instant, ProfileId
 
 _NAMESPACE = uuid.UUID("6a0a6f2c-0f0d-5b0e-8f55-3a2f6c1b7d11")
 _PARTS = 1_000_000  # of the holdout share
 
 State: TypeAlias = Literal["active", "finished", "left", "held_out", "refused"]
-On: TypeAlias = Literal["entered", "left", "event", "call"]
+On: TypeAlias = Literal["entered", "left", "event", "call", "schedule"]
 
 
 class Goal(NamedTuple):
@@ -28,6 +30,7 @@ class Goal(NamedTuple):
     event: str
     within: int
     leaves: bool = True
+    value: str = ""  # the property that has what it was worth; empty: revenue, or total
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Campaign:
     priority: int = 0
     paused: bool = False
     corrections: bool = False  # whether it begins because of an event that was corrected
+    where: tuple[Mapping[str, Any], ...] = ()  # of a trigger by an event: what its properties are
+    schedule: Schedule | None = None
 
 
 class Start(NamedTuple):
@@ -74,6 +79,7 @@ class Journey:
     due: Instant | None = None
     reason: str = ""
     converted_at: Instant | None = None
+    converted_by: bytes | None = None  # the event that reached the goal
 
 
 def journey_id(campaign: str, profile: ProfileId, cause: str) -> bytes:
@@ -90,6 +96,18 @@ def held_out(campaign: Campaign, profile: ProfileId) -> bool:
     """Whether somebody is sent nothing, to compare with: the same person always, by their id."""
     digest = hashlib.blake2b(campaign.key.encode() + profile, digest_size=8).digest()
     return int.from_bytes(digest) % _PARTS < round(campaign.holdout * _PARTS)
+
+
+def template_of(campaign: Campaign, send: Send, profile: ProfileId) -> str:
+    """Which of a step's variants somebody is sent: the same always, by their id and the weights."""
+    if not send.variants:
+        return send.template
+    named = f"{campaign.key}/{send.step}".encode()
+    digest = hashlib.blake2b(named + profile, digest_size=8).digest()
+    place = int.from_bytes(digest) % sum(weight for _, weight in send.variants)
+    ends = itertools.accumulate(weight for _, weight in send.variants)
+    pairs = zip(send.variants, ends, strict=True)
+    return next(template for (template, _), end in pairs if place < end)
 
 
 def begin(
@@ -141,8 +159,8 @@ def advance(
     sends: list[tuple[int, Send]] = []
     if journey.state != "active" or journey.due is None or journey.due > now:
         return sends
-    if campaign.exclude and campaign.exclude in inside:
-        end(journey, "left", f"in {campaign.exclude}")
+    if reason := _barred(campaign, journey, inside):
+        end(journey, "left", reason)
         return sends
     at = journey.due
     while journey.place < len(campaign.program):
@@ -167,12 +185,21 @@ def advance(
     return sends
 
 
+def _barred(campaign: Campaign, journey: Journey, inside: Collection[str]) -> str:
+    """Why somebody goes no further; a schedule comes to some later than to others."""
+    if campaign.exclude and campaign.exclude in inside:
+        return f"in {campaign.exclude}"
+    if campaign.schedule and journey.place == 0 and campaign.audience not in inside:
+        return f"not in {campaign.audience}"
+    return ""
+
+
 def end(journey: Journey, state: State, reason: str) -> None:
     """It goes no further."""
     journey.state, journey.reason, journey.due = state, reason, None
 
 
-def reach(campaign: Campaign, journey: Journey, at: Instant) -> bool:
+def reach(campaign: Campaign, journey: Journey, at: Instant, event: bytes = b"") -> bool:
     """Whether this event reaches the journey's goal, the first time; the journey is changed.
 
     Those who are held out are measured alike.
@@ -182,7 +209,7 @@ def reach(campaign: Campaign, journey: Journey, at: Instant) -> bool:
         return False
     if not journey.at <= at <= journey.at + goal.within:
         return False
-    journey.converted_at = at
+    journey.converted_at, journey.converted_by = at, event or None
     if goal.leaves and journey.state == "active":
         end(journey, "left", "goal")
     return True

@@ -12,23 +12,36 @@ _GROUPS = named(
      where campaign = :key and state <> 'refused' group by 1
     """
 )
+_BEGUN = named(
+    """
+    select j.state = 'held_out', j.converted_by,
+           to_char(to_timestamp(j.at / 1000000) at time zone 'UTC', 'YYYY-MM-DD'),
+           coalesce(l.destination, ''), coalesce(l.template, '')
+      from journeys j left join lateral (
+           select s.destination, s.template
+             from journey_sends s join deliveries d on d.id = s.delivery
+            where s.journey = j.id and d.state = 'sent'
+            order by s.step desc, s.instead_of is null limit 1) l on true
+     where j.campaign = :key and j.state <> 'refused' order by j.at desc limit :most
+    """
+)
 _REFUSALS = named(
     "select reason, count(*) from journeys where campaign = :key and state = 'refused' group by 1"
 )
 _STEPS = named(
     """
-    select s.step, s.destination, d.state, count(*)
+    select s.step, s.destination, s.template, d.state, count(*)
       from journeys j join journey_sends s on s.journey = j.id
       join deliveries d on d.id = s.delivery
-     where j.campaign = :key group by 1, 2, 3 order by 1, 2, 3
+     where j.campaign = :key group by 1, 2, 3, 4 order by 1, 2, 3, 4
     """
 )
 _RESPONSES = named(
     """
-    select s.step, s.destination, r.kind, count(*)
+    select s.step, s.destination, s.template, r.kind, count(*)
       from journeys j join journey_sends s on s.journey = j.id
       join responses r on r.delivery = s.delivery
-     where j.campaign = :key group by 1, 2, 3
+     where j.campaign = :key group by 1, 2, 3, 4
     """
 )
 _REASONS = named(
@@ -62,13 +75,31 @@ class Day(NamedTuple):
     held_out_converted: int
 
 
+class Begun(NamedTuple):
+    """A journey: the event by which it reached its goal, and by what the last message went."""
+
+    held_out: bool
+    converted_by: bytes | None
+    day: str
+    channel: str  # empty: nothing was sent
+    template: str
+
+
+class Message(NamedTuple):
+    """What a step sent, by which destination."""
+
+    step: int
+    destination: str
+    template: str  # empty: an older process requested it
+
+
 class Numbers(NamedTuple):
     """What came of a campaign, counted."""
 
     groups: dict[bool, tuple[int, int]]  # by whether held out: converted, begun
     refused: dict[str, int]  # who did not begin, by why
-    steps: list[tuple[int, str, str, int]]  # step, destination, state of delivery, how many
-    responses: list[tuple[int, str, str, int]]  # step, destination, kind, how many
+    steps: list[tuple[Message, str, int]]  # state of delivery, how many
+    responses: list[tuple[Message, str, int]]  # kind, how many
     unsent: dict[str, int]  # deliveries by why they were not made
     days: list[Day]
 
@@ -85,8 +116,14 @@ async def numbers(connection: Connection, key: str) -> Numbers:
     return Numbers(
         {row[0]: (row[1], row[2]) for row in groups},
         {row[0]: row[1] for row in refused},
-        [(row[0], row[1], row[2], row[3]) for row in steps],
-        [(row[0], row[1], row[2], row[3]) for row in responses],
+        [(Message(*row[:3]), row[3], row[4]) for row in steps],
+        [(Message(*row[:3]), row[3], row[4]) for row in responses],
         {row[0]: row[1] for row in reasons},
         [Day(*row) for row in days],
     )
+
+
+async def begun(connection: Connection, key: str, most: int) -> list[Begun]:
+    """The latest journeys, so many at most."""
+    rows = await connection.execute(_BEGUN, {"key": key, "most": most})
+    return [Begun(*row) for row in rows]

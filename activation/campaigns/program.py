@@ -13,6 +13,12 @@ class Send(NamedTuple):
     template: str
     channels: tuple[str, ...]
     timing: str = ""
+    variants: tuple[tuple[str, int], ...] = ()  # templates to compare, and their weights
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """All that it may send."""
+        return tuple(each for each, _ in self.variants) or (self.template,)
 
 
 class Pause(NamedTuple):
@@ -54,7 +60,9 @@ def _compile(steps: Sequence[Mapping[str, Any]], program: list[Operation], sends
             sends += 1
             said = step["send"]
             channels = tuple(said["channels"])
-            program.append(Send(sends, said["template"], channels, said.get("timing", "")))
+            weights = tuple((each["template"], each["weight"]) for each in said.get("variants", ()))
+            first = said.get("template") or weights[0][0]
+            program.append(Send(sends, first, channels, said.get("timing", ""), weights))
         elif "wait" in step:
             program.append(Pause(step["wait"]))
         else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 Z = 1.96  # 95 %
-KINDS = ("opened", "clicked", "bounced", "complained")
+KINDS = ("opened", "clicked", "bounced", "complained", "unsubscribed")
 
 
 class Share(NamedTuple):

@@ -7,17 +7,14 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from activation.campaigns.model import Campaign, Goal
+from activation.campaigns.model import Campaign, Goal, On
 from activation.campaigns.program import Unless, compiled
+from activation.campaigns.triggers import KEY, TriggerSchema, schedule_of
 from cdp.forms import Flag, Form, Number, WholeNumber, Written
 from cdp.times import parse_duration
 
 MAX_STEPS = 50
 _MAX_DEPTH = 4
-_KEY = Written(
-    "^[a-z0-9][a-z0-9_-]{0,63}$",
-    error="Must be lower-case letters, digits, - and _, at most 64.",
-)
 _LENGTH = Written("^[0-9]{1,4}[smhdw]$", error="Must be a number and a unit: 30m, 48h, 7d, 2w.")
 _TIMING = Written(
     "^(best|([01][0-9]|2[0-3]):[0-5][0-9])?$",
@@ -26,32 +23,24 @@ _TIMING = Written(
 _NAME = validate.Length(1, 200)
 
 
-class TriggerSchema(Form):
-    """What begins a journey: one of these."""
+class VariantSchema(Form):
+    """One of several templates that are compared."""
 
-    segment = fields.String(
-        validate=_KEY, metadata={"description": "entering it, or leaving it (`on`)"}
-    )
-    on = fields.String(
-        load_default="entered",
-        validate=validate.OneOf(["entered", "left"], error="Must be entered or left."),
-        metadata={"description": "with segment"},
-    )
-    event = fields.String(validate=_NAME, metadata={"description": "each time it happens"})
-    call = Flag(metadata={"description": "true: only POST …/trigger does"})
-
-    @validates_schema
-    def _one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        if sum(name in data for name in ("segment", "event", "call")) != 1:
-            raise ValidationError("Say what begins it: one of segment, event, call.")
+    template = fields.String(required=True, validate=KEY)
+    weight = WholeNumber(load_default=1, validate=validate.Range(1, 100))
 
 
 class SendSchema(Form):
     """A message, by the first destination that the person may and can be reached by."""
 
-    template = fields.String(required=True, validate=_KEY)
+    template = fields.String(validate=KEY)
+    variants = fields.List(
+        fields.Nested(VariantSchema),
+        validate=validate.Length(2, 10),
+        metadata={"description": "in place of template: each person is sent one of these, always"},
+    )
     channels = fields.List(
-        fields.String(validate=_KEY),
+        fields.String(validate=KEY),
         required=True,
         validate=validate.Length(1, 10),
         metadata={"description": "keys of destinations, in order"},
@@ -62,6 +51,11 @@ class SendSchema(Form):
         metadata={"description": "HH:MM where the person is, best, or now if left out"},
     )
 
+    @validates_schema
+    def _one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if ("template" in data) == ("variants" in data):
+            raise ValidationError("Say what to send: template or variants, one of them.")
+
 
 class StepSchema(Form):
     """Send something, wait, or go one way or the other; one of these."""
@@ -69,7 +63,7 @@ class StepSchema(Form):
     send = fields.Nested(SendSchema)
     wait = fields.String(validate=_LENGTH, metadata={"example": "2d"})
     inside = fields.String(
-        data_key="if", validate=_KEY, metadata={"description": "a segment that the person is in"}
+        data_key="if", validate=KEY, metadata={"description": "a segment that the person is in"}
     )
     then = fields.List(fields.Nested("StepSchema"), load_default=list)
     otherwise = fields.List(fields.Nested("StepSchema"), data_key="else", load_default=list)
@@ -88,6 +82,11 @@ class GoalSchema(Form):
     event = fields.String(required=True, validate=_NAME, metadata={"example": "Order Completed"})
     within = fields.String(load_default="7d", validate=_LENGTH)
     leaves = Flag(load_default=True, metadata={"description": "whoever reaches it goes no further"})
+    value = fields.String(
+        load_default="",
+        validate=validate.Length(max=200),
+        metadata={"description": "the property with its worth; revenue or total if left out"},
+    )
 
 
 class CampaignSchema(Form):
@@ -133,6 +132,8 @@ class CampaignSchema(Form):
     @validates_schema
     def _bounded(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         steps = data.get("steps", [])
+        if "schedule" in data.get("trigger", {}) and not data.get("audience"):
+            raise ValidationError("Must be there with a schedule: who is to begin.", "audience")
         if _depth(steps) > _MAX_DEPTH:
             raise ValidationError(f"Steps may nest {_MAX_DEPTH} deep.", "steps")
         if len(compiled(instructions(steps))) > 4 * MAX_STEPS:
@@ -172,19 +173,32 @@ def campaign_of(
     return Campaign(
         key,
         version,
-        trigger["on"] if "segment" in trigger else "event" if "event" in trigger else "call",
+        _on(trigger),
         trigger.get("segment") or trigger.get("event", ""),
         loaded["purpose"],
         compiled(instructions(loaded["steps"])),
         loaded["audience"],
         loaded["outside"],
-        Goal(goal["event"], parse_duration(goal["within"]), goal["leaves"]) if goal else None,
+        _goal(goal) if goal else None,
         loaded["holdout"],
         parse_duration(loaded["again"]) if "again" in loaded else None,
         loaded["priority"],
         paused,
         loaded["corrections"],
+        tuple(trigger.get("where", ())),
+        schedule_of(trigger["schedule"]) if "schedule" in trigger else None,
     )
+
+
+def _goal(said: Mapping[str, Any]) -> Goal:
+    return Goal(said["event"], parse_duration(said["within"]), said["leaves"], said["value"])
+
+
+def _on(trigger: Mapping[str, Any]) -> On:
+    if "segment" in trigger:
+        found: On = trigger["on"]
+        return found
+    return "event" if "event" in trigger else "call" if "call" in trigger else "schedule"
 
 
 def segments_of(campaign: Campaign) -> set[str]:

@@ -118,7 +118,7 @@ def _goals(
                 and campaign is not None
                 and journey.campaign == each.campaign
                 and of[journey.profile] == of[each.subject]
-                and model.reach(campaign, journey, each.at)
+                and model.reach(campaign, journey, each.at, bytes.fromhex(each.cause))
             ):
                 found[journey.id] = journey
     return found

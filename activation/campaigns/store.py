@@ -32,7 +32,10 @@ _TAKE = named(
     "delete from campaign_heard where subject = any(:subjects)"
     " returning id, campaign, goal, subject, cause, at"
 )
-_FIELDS = "id, campaign, version, profile, cause, at, state, place, due, reason, converted_at"
+_FIELDS = (
+    "id, campaign, version, profile, cause, at, state, place, due, reason, converted_at,"
+    " converted_by"
+)
 _OF = named(
     f"select {_FIELDS} from journeys where profile = any(:profiles) for update"  # noqa: S608
 )
@@ -43,17 +46,21 @@ _WRITE = named(
         cast(:ids as bytea[]), cast(:campaigns as text[]), cast(:versions as int[]),
         cast(:profiles as bytea[]), cast(:causes as text[]), cast(:ats as bigint[]),
         cast(:states as text[]), cast(:places as int[]), cast(:dues as bigint[]),
-        cast(:reasons as text[]), cast(:converted as bigint[]))
+        cast(:reasons as text[]), cast(:converted as bigint[]), cast(:by as bytea[]))
     on conflict (id) do update
        set state = excluded.state, place = excluded.place, due = excluded.due, woken = null,
-           reason = excluded.reason, converted_at = excluded.converted_at
+           reason = excluded.reason, converted_at = excluded.converted_at,
+           converted_by = excluded.converted_by
     """  # noqa: S608 - our own constant
 )
 _SENT = named(
     """
-    insert into journey_sends (delivery, journey, step, destination)
+    insert into journey_sends (delivery, journey, step, destination, template, instead_of,
+                               because)
     select * from unnest(cast(:deliveries as bytea[]), cast(:journeys as bytea[]),
-                         cast(:steps as int[]), cast(:destinations as text[]))
+                         cast(:steps as int[]), cast(:destinations as text[]),
+                         cast(:templates as text[]), cast(:instead as bytea[]),
+                         cast(:reasons as text[]))
     on conflict (delivery) do nothing
     """
 )
@@ -96,12 +103,15 @@ class Response(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A message that a journey's step requested."""
+    """A message that a journey's step requested; or one in the place of another, and why."""
 
     delivery: bytes
     journey: bytes
     step: int
     destination: str
+    template: str = ""
+    instead_of: bytes | None = None
+    because: str = ""
 
 
 async def hear(connection: Connection, heard: Sequence[Heard]) -> None:
@@ -157,6 +167,7 @@ async def write(connection: Connection, journeys: Collection[Journey]) -> None:
         "dues": [each.due for each in journeys],
         "reasons": [each.reason for each in journeys],
         "converted": [each.converted_at for each in journeys],
+        "by": [each.converted_by for each in journeys],
     }
     await connection.execute(_WRITE, values)
 
@@ -168,6 +179,9 @@ async def note_sent(connection: Connection, sent: Sequence[Sent]) -> None:
         "journeys": [each.journey for each in sent],
         "steps": [each.step for each in sent],
         "destinations": [each.destination for each in sent],
+        "templates": [each.template for each in sent],
+        "instead": [each.instead_of for each in sent],
+        "reasons": [each.because for each in sent],
     }
     await connection.execute(_SENT, values)
 

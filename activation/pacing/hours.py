@@ -38,10 +38,10 @@ def length(micros: int) -> str:
 
 def next_minute(at: Instant, minute: int, zone: str) -> Instant:
     """The first instant from then on at which it is that minute of the day there, or past it."""
-    place = _place(zone)
-    day = to_datetime(at).astimezone(place).date()
+    where = place(zone)
+    day = to_datetime(at).astimezone(where).date()
     for days in range(3):
-        found = _instant(datetime.combine(day + timedelta(days), _time(minute)), place)
+        found = _instant(datetime.combine(day + timedelta(days), _time(minute)), where)
         if found >= at:
             return found
     return at  # no day has gone without that time for three days in a row
@@ -49,14 +49,14 @@ def next_minute(at: Instant, minute: int, zone: str) -> Instant:
 
 def next_hour(at: Instant, hour: int, zone: str) -> Instant:
     """Likewise, of an hour of the day; then, if it is that hour."""
-    if to_datetime(at).astimezone(_place(zone)).hour == hour:
+    if to_datetime(at).astimezone(place(zone)).hour == hour:
         return at
     return next_minute(at, hour * 60, zone)
 
 
 def end_of_quiet(at: Instant, begin: int, end: int, zone: str) -> Instant:
     """When quiet hours that hold then are over; that instant itself if none do."""
-    local = to_datetime(at).astimezone(_place(zone))
+    local = to_datetime(at).astimezone(place(zone))
     minute = local.hour * 60 + local.minute
     quiet = begin <= minute < end if begin < end else minute >= begin or minute < end
     return next_minute(at, end, zone) if quiet and begin != end else at
@@ -86,6 +86,11 @@ def _time(minute: int) -> time:
     return time(minute // 60 % 24, minute % 60)
 
 
+def shown_at(wall: datetime, zone: str) -> Instant:
+    """The instant at which clocks there show that, the first if there are two."""
+    return _instant(wall, place(zone))
+
+
 def _instant(wall: datetime, place: tzinfo) -> Instant:
     """The instant at which a clock there shows that."""
     found = wall.replace(tzinfo=place)
@@ -110,8 +115,14 @@ def _change(low: Instant, high: Instant, place: tzinfo) -> Instant:
     return high
 
 
-def _place(zone: str) -> tzinfo:
+def place(zone: str) -> tzinfo:
+    """A time zone by its name; UTC if there is none."""
     try:
         return ZoneInfo(zone) if zone else UTC
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         return UTC
+
+
+def is_place(zone: str) -> bool:
+    """Whether there is a time zone of that name."""
+    return bool(zone) and (zone == "UTC" or place(zone) is not UTC)

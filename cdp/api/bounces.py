@@ -76,7 +76,8 @@ class Bounces:
         if report.lasting:
             async with self.parts.changing(request) as connection:
                 subject = self.parts.vault.subject("email", address)
-                suppressed = await suppressions.suppress(connection, [subject]) > 0
+                why = suppressions.BOUNCED if report.kind == "bounced" else ""
+                suppressed = await suppressions.suppress(connection, [subject], why) > 0
         told: Mapping[str, Any] = {
             "delivery": str(uuid.UUID(bytes=delivery.id)),
             "fact": bouncing.NAMES[report.kind],

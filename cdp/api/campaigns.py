@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from marshmallow import fields, validate
 from starlette.responses import Response
@@ -31,6 +32,7 @@ from cdp.log import store as log_store
 from cdp.log.store import Message
 from cdp.times import from_datetime, iso
 from profiles import segments
+from profiles.language.properties import PropertiesSchema
 
 _NAMESPACE = uuid.UUID("0b3f4f1e-7f0c-5c86-9a55-5f0d2a4c9e21")
 
@@ -100,6 +102,7 @@ class Campaigns:
         """A new version, if it says anything else; journeys under way go on with theirs."""
         key = refs.key(request)
         loaded, said = load(CampaignSchema(), await pages.read_body(request))
+        _checked(loaded["trigger"])
         campaign = campaign_of(key, 0, loaded)
         async with self.parts.changing(request) as connection:
             await refs.known_purpose(connection, campaign.purpose)
@@ -167,6 +170,16 @@ class Campaigns:
         )
 
 
+def _checked(trigger: dict[str, Any]) -> None:
+    """Invalid if what an event's properties must be is not in the language of segments."""
+    if "where" in trigger:
+        try:
+            load(PropertiesSchema(), msgspec.json.encode({"where": trigger["where"]}))
+        except Invalid as error:
+            field = f"trigger.{error.field}"
+            raise Invalid(f"trigger.{error.detail}", field=field) from None
+
+
 async def _named(connection: Connection, campaign: Campaign) -> None:
     """Invalid if it names a segment or a destination that there is not."""
     there = set((await segments.keys(connection)).values())
@@ -177,11 +190,14 @@ async def _named(connection: Connection, campaign: Campaign) -> None:
         for each in await delivery_store.destinations(connection)
     }
     sends = [each for each in campaign.program if isinstance(each, Send)]
-    there_are = await templates.some(connection, {each.template for each in sends})
+    there_are = await templates.some(connection, {key for each in sends for key in each.templates})
     for send in sends:
-        if send.template not in there_are:
-            raise Invalid(f"there is no template {send.template}; define it first", field="steps")
+        for key in send.templates:
+            if key not in there_are:
+                raise Invalid(f"there is no template {key}; define it first", field="steps")
         made = there_are[send.template].channel
+        if {there_are[key].channel for key in send.templates} != {made}:
+            raise Invalid("variants: Must all be templates of one channel.", field="steps")
         for channel in send.channels:
             if channel not in kinds:
                 raise Invalid(f"channels: there is no destination {channel}", field="steps")

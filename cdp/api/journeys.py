@@ -12,8 +12,10 @@ from marshmallow import validate
 from starlette.responses import Response
 
 import identity.store as identity_store
-from activation.campaigns import numbers, results, store, versions
+from activation.campaigns import numbers, occurrences, results, store, versions
 from activation.campaigns.model import Journey, State
+from activation.campaigns.numbers import Message
+from activation.campaigns.occurrences import Occurrence
 from cdp import rehearsing, times
 from cdp.api import openapi, pages, refs
 from cdp.api import samples_campaigns as samples
@@ -21,6 +23,7 @@ from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.errors import Conflict, Invalid
 from cdp.forms import Form, WholeNumber, load
+from cdp.revenue import revenue
 from cdp.times import bounded, iso
 
 _STATES: tuple[str, ...] = get_args(State)
@@ -108,34 +111,47 @@ class Journeys:
         """By when journeys began."""
         key = refs.key(request)
         async with self.parts.database.transaction() as connection:
-            await versions.known(connection, key)
+            campaign, _ = await versions.known(connection, key)
             found = await numbers.numbers(connection, key)
+            came = await occurrences.listed(connection, key)
+            worth = await revenue(connection, self.parts.people.keyring, campaign)
         steps, responses = _by_step(found.steps), _by_step(found.responses)
         return pages.json(
             {
                 "conversions": results.compared(found.groups),
+                **worth,
                 "refused": found.refused,
                 "messages": [
                     {
-                        "step": step,
-                        "destination": by,
-                        **results.delivered(states, responses.get((step, by), {})),
+                        **message._asdict(),
+                        **results.delivered(states, responses.get(message, {})),
                     }
-                    for (step, by), states in steps.items()
+                    for message, states in steps.items()
                 ],
                 "unsent": found.unsent,
                 "days": [each._asdict() for each in found.days],
+                "occurrences": {each.wall: _came(each) for each in came},
             }
         )
 
 
 def _by_step(
-    rows: Sequence[tuple[int, str, str, int]],
-) -> dict[tuple[int, str], dict[str, int]]:
-    found: dict[tuple[int, str], dict[str, int]] = {}
-    for step, destination, what, many in rows:
-        found.setdefault((step, destination), {})[what] = many
+    rows: Sequence[tuple[Message, str, int]],
+) -> dict[Message, dict[str, int]]:
+    found: dict[Message, dict[str, int]] = {}
+    for message, what, many in rows:
+        found.setdefault(message, {})[what] = many
     return found
+
+
+def _came(occurrence: Occurrence) -> dict[str, Any]:
+    return {
+        "at": iso(occurrence.at),
+        "state": occurrence.state,
+        "reason": occurrence.reason,
+        "begun": occurrence.begun,
+        "late": occurrence.late,
+    }
 
 
 def _told(journey: Journey) -> dict[str, Any]:

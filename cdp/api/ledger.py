@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 import identity.store as identity_store
 from activation import store
+from activation.campaigns import outcomes
+from activation.campaigns.outcomes import Outcome
 from activation.model import State
 from activation.store import Listed
 from cdp.api import openapi, pages, refs, samples
@@ -69,11 +71,13 @@ async def _deliveries(parts: Parts, request: Request) -> dict[str, Any]:
             after=_position(request),
             limit=most,
         )
+        became = await outcomes.of(connection, [each.delivery.id for each in found])
     position = None
     if len(found) == most:
         last = found[-1]
         position = from_datetime(last.created_at).to_bytes(8) + last.delivery.id
-    deliveries = [_told(each) for each in found]
+    nothing = Outcome({})
+    deliveries = [_told(each, became.get(each.delivery.id, nothing)) for each in found]
     return {"deliveries": deliveries, "next": pages.next_cursor(position)}
 
 
@@ -82,7 +86,7 @@ def _position(request: Request) -> tuple[datetime, bytes]:
     return to_datetime(bounded(int.from_bytes(after[:8]))), after[8:]
 
 
-def _told(listed: Listed) -> dict[str, Any]:
+def _told(listed: Listed, outcome: Outcome) -> dict[str, Any]:
     delivery = listed.delivery
     return {
         "id": str(uuid.UUID(bytes=delivery.id)),
@@ -99,7 +103,17 @@ def _told(listed: Listed) -> dict[str, Any]:
         "consent": listed.consent,
         "reason": listed.reason,
         "status": listed.status,
+        "responses": {kind: iso(at) for kind, at in _became(listed, outcome).items()},
+        "instead_of": str(uuid.UUID(bytes=outcome.instead_of)) if outcome.instead_of else None,
+        "because": outcome.because,
         "next_attempt_at": iso(listed.due) if listed.due else None,
         "created_at": iso(from_datetime(listed.created_at)),
         "updated_at": iso(from_datetime(listed.updated_at)),
     }
+
+
+def _became(listed: Listed, outcome: Outcome) -> dict[str, int]:
+    """When it arrived, unless it came back; and what was done with it."""
+    if listed.delivery.state != "sent" or "bounced" in outcome.responses:
+        return outcome.responses
+    return {"delivered": from_datetime(listed.updated_at)} | outcome.responses

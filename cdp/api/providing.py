@@ -84,7 +84,8 @@ class Providing:
         if report.lasting:
             async with self.parts.database.transaction() as connection:
                 subject = self.parts.vault.subject("email", address)
-                await suppressions.suppress(connection, [subject])
+                why = suppressions.BOUNCED if report.kind == "bounced" else ""
+                await suppressions.suppress(connection, [subject], why)
         return True
 
     async def _fetch(self, url: str) -> bytes:

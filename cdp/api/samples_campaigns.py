@@ -58,17 +58,27 @@ JOURNEYS: dict[str, Any] = {
     "next": Null("cursor"),
 }
 _SHARE: dict[str, Any] = {"count": 110, "of": 1100, "rate": 0.1, "low": 0.0836, "high": 0.1191}
+_WORTH: dict[str, Any] = {"total": 5610.5, "per_person": 5.1, "low": 4.2, "high": 6.0}
 RESULTS: dict[str, Any] = {
     "conversions": {
         "treated": _SHARE,
         "held_out": _SHARE,
         "uplift": Null({"by": 0.02, "low": -0.01, "high": 0.05}),
     },
+    "revenue": {
+        "treated": _WORTH,
+        "held_out": _WORTH,
+        "lift": Null({"by": 0.3, "low": -0.1, "high": 0.7}),
+    },
+    "variants": Names({"cart": {"conversions": _SHARE, "revenue": _WORTH}}),
+    "channels": Names({"mail": {"conversions": _SHARE, "revenue": _WORTH}}),
+    "revenue_by_day": Names({"2026-01-15": {"conversions": _SHARE, "revenue": _WORTH}}),
     "refused": Names({"was in it before": 49}),
     "messages": [
         {
             "step": 1,
             "destination": "mail",
+            "template": "cart",
             "requested": 1100,
             "sent": _SHARE,
             "refused": 40,
@@ -78,10 +88,14 @@ RESULTS: dict[str, Any] = {
             "clicked": _SHARE,
             "bounced": _SHARE,
             "complained": _SHARE,
+            "unsubscribed": _SHARE,
         }
     ],
     "unsent": Names({"consent": 30}),
     "days": [
         {"day": "2026-01-15", "begun": 90, "held_out": 10, "converted": 9, "held_out_converted": 1}
     ],
+    "occurrences": Names(
+        {"2026-01-15T09:00:00": {"at": AT, "state": "done", "reason": "", "begun": 100, "late": 0}}
+    ),
 }

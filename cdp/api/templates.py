@@ -140,7 +140,7 @@ class Templates:
             users = [
                 each.key
                 for each in await campaigns.live(connection)
-                if any(isinstance(op, Send) and op.template == key for op in each.program)
+                if any(isinstance(op, Send) and key in op.templates for op in each.program)
             ]
             if users:
                 told = f"{key} is used by campaign {users[0]}; change or delete that first"

@@ -27,6 +27,7 @@ WHOLE = (
     "brand",
     "builds",
     "campaign_heard",
+    "campaign_occurrences",
     "campaign_versions",
     "campaigns",
     "carried",

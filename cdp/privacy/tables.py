@@ -43,6 +43,7 @@ STAYS = {
     "brand": "configuration",
     "build_partitions": "how far definitions are",
     "builds": "how far definitions are",
+    "campaign_occurrences": "when campaigns came, and up to which keyed hash of their audience",
     "campaign_versions": "configuration",
     "campaigns": "configuration",
     "carried": "memberships that moved with identifiers, by keyed hash",

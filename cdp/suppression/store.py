@@ -12,15 +12,20 @@ from typing import NamedTuple
 from cdp.db import Connection, named
 from cdp.events import SubjectId
 
+BOUNCED = "bounced"
+
 # Who changes the list waits for whoever else does: so numbers become visible in order.
 _LOCK = named("lock table suppressions in share row exclusive mode")
 _SUPPRESS = named(
     """
-    insert into suppressions (subject, number)
-    select s, (select coalesce(max(number), 0) from suppressions) + row_number() over (order by s)
+    insert into suppressions (subject, number, because)
+    select s, (select coalesce(max(number), 0) from suppressions) + row_number() over (order by s),
+           :because
       from (select distinct unnest(cast(:subjects as bytea[])) as s) u
-     where not exists (select from suppressions k where k.subject = s and not k.lifted)
-    on conflict (subject) do update set number = excluded.number, lifted = false, at = now()
+     where not exists (select from suppressions k where k.subject = s and not k.lifted
+                                                    and k.because in ('', :because))
+    on conflict (subject) do update
+       set number = excluded.number, because = excluded.because, lifted = false, at = now()
     """
 )
 _UNSUPPRESS = named(
@@ -35,6 +40,10 @@ _UNSUPPRESS = named(
 _AMONG = named(
     "select subject from suppressions where not lifted and subject = any(array(select unnest("
     "cast(:subjects as bytea[]))))"
+)
+_BOUNCED = named(
+    "select subject from suppressions where not lifted and because = :because"
+    " and subject = any(:subjects)"
 )
 _SINCE = named(
     """
@@ -55,18 +64,27 @@ class Changes(NamedTuple):
     lifted: bytes
 
 
-async def suppress(connection: Connection, subjects: Collection[SubjectId]) -> int:
+async def suppress(
+    connection: Connection, subjects: Collection[SubjectId], because: str = ""
+) -> int:
     """Refuse what names one of these identifiers from the commit on; returns how many are new.
 
     Nothing that arrives after the commit is stored, by whichever process. What is stored already
-    stays: to destroy it is an erasure.
+    stays: to destroy it is an erasure. BOUNCED is only an address that does not work.
     """
-    return await _change(connection, subjects, suppressing=True)
+    if not subjects:
+        return 0
+    await connection.execute(_LOCK)
+    values = {"subjects": list(subjects), "because": because}
+    return (await connection.execute(_SUPPRESS, values)).rowcount
 
 
 async def unsuppress(connection: Connection, subjects: Collection[SubjectId]) -> int:
     """Take what names these identifiers again; returns how many were suppressed."""
-    return await _change(connection, subjects, suppressing=False)
+    if not subjects:
+        return 0
+    await connection.execute(_LOCK)
+    return (await connection.execute(_UNSUPPRESS, {"subjects": list(subjects)})).rowcount
 
 
 async def among(connection: Connection, subjects: Collection[SubjectId]) -> set[SubjectId]:
@@ -75,18 +93,14 @@ async def among(connection: Connection, subjects: Collection[SubjectId]) -> set[
     return {row[0] for row in rows}
 
 
+async def bounced(connection: Connection, subjects: Collection[SubjectId]) -> set[SubjectId]:
+    """Those of these that are suppressed for nothing but that they bounced."""
+    rows = await connection.execute(_BOUNCED, {"subjects": list(subjects), "because": BOUNCED})
+    return {row[0] for row in rows}
+
+
 async def since(connection: Connection, number: int, most: int) -> Changes | None:
     """The next changes after the one with this number, at most so many; None if there are none."""
     row = (await connection.execute(_SINCE, {"number": number, "most": most})).one()
     last = row[0] or 0
     return Changes(min(last, number + most), row[1], row[2]) if last > number else None
-
-
-async def _change(
-    connection: Connection, subjects: Collection[SubjectId], *, suppressing: bool
-) -> int:
-    if not subjects:
-        return 0
-    await connection.execute(_LOCK)
-    statement = _SUPPRESS if suppressing else _UNSUPPRESS
-    return (await connection.execute(statement, {"subjects": list(subjects)})).rowcount

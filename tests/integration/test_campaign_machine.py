@@ -37,7 +37,7 @@ from tests.support.campaign_samples import (
 from tests.support.slow_campaigns import World
 from tests.support.slow_clocks import MINUTE, UNITS, long
 
-EXAMPLES = int(os.environ.get("CAMPAIGN_EXAMPLES", "50"))
+EXAMPLES = int(os.environ.get("CAMPAIGN_EXAMPLES", "0"))  # at random; else some, the same always
 ENDS = ("refused", "parked")
 
 
@@ -109,7 +109,7 @@ class Machine(RuleBasedStateMachine):
             self._look(who, [(segment, on, number)])
 
     @rule(number=st.integers(0, 2), by=LONG, fails=FAILS)
-    def gather(self, number: int, by: str, fails: set[int]) -> None:
+    def gather(self, number: int, by: str, fails: frozenset[int]) -> None:
         """After a while, all do what begins a campaign."""
         self.pass_time(by, fails)
         trigger = self.campaigns[number % len(self.campaigns)]["trigger"]
@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine):
             self._look(who, [])
 
     @rule(fails=FAILS)
-    def deliver(self, fails: set[int]) -> None:
+    def deliver(self, fails: frozenset[int]) -> None:
         """Of what is due goes what the model lets go; some of the tries fail."""
         claimed, going, sent = self.run(self.rig.deliver, fails)
         now = self.rig.now
@@ -176,22 +176,22 @@ class Machine(RuleBasedStateMachine):
             message.state = "sent" if each in sent else "waits again"
             if each not in sent and message.tries == 2:
                 message.state, message.room = "parked", None
+                self.world.fall_back(each, now)
         self.received |= sent
         self._compare()
 
     def _compare(self) -> None:
         """The ledger says of everything what became of it, and why it was not sent."""
         rows = self.run(self.rig.ledger)
+        for each in rows.keys() - self.world.messages.keys():
+            self.world.messages[each] = self.world.instead.pop(rows[each][3])
+        assert not self.world.instead
         assert rows.keys() == self.world.messages.keys()
-        for each, (state, reason, due) in rows.items():
+        for each, (state, reason, due, _) in rows.items():
             message = self.world.messages[each]
             assert (state == "sent") == (message.state == "sent")
             if state in {"refused", "parked"}:
                 assert reason
-                if message.state in {"waiting", "waits again"}:
-                    assert reason.startswith("cap: ") or "longest that it may wait" in reason
-                    self.lenient = True  # others may take its place sooner
-                    message.state, message.room = "refused", None
                 assert message.state == state
             elif state == "delayed":
                 assert reason
@@ -203,7 +203,7 @@ class Machine(RuleBasedStateMachine):
         return self.world.is_time(self.world.messages[each], due - MINUTE)
 
     @rule(by=LONG, fails=FAILS)
-    def pass_time(self, by: str, fails: set[int]) -> None:
+    def pass_time(self, by: str, fails: frozenset[int]) -> None:
         self.rig.now += long(by)
         self.wake()
         self.deliver(fails)
@@ -218,7 +218,7 @@ class Machine(RuleBasedStateMachine):
             if paused:
                 for who in crowd:
                     self.act(who, data.draw(st.sampled_from(EVENTS)), 0)
-                self.pass_time(by, set())
+                self.pass_time(by, frozenset())
 
     @rule(pacing=PACING)
     def pace(self, pacing: dict[str, Any]) -> None:
@@ -244,7 +244,7 @@ class Machine(RuleBasedStateMachine):
         """In the end everybody is through, and everything was sent or says why not."""
         for _ in range(200):
             self.wake()
-            self.deliver(set())
+            self.deliver(frozenset())
             due = [way.due for way in self.world.ways if way.state == "active"]
             due += [row[2] for row in self.run(self.rig.ledger).values() if row[2] is not None]
             if not due:
@@ -252,7 +252,7 @@ class Machine(RuleBasedStateMachine):
             self.rig.now = max(self.rig.now + 5 * MINUTE + 1, min(due))
         assert {each.state for each in self.world.messages.values()} <= {"sent", *ENDS}
         rows = self.run(self.rig.ledger).values()
-        self.seen.update(f"{state} {reason}".split(":")[0].strip() for state, reason, _ in rows)
+        self.seen.update(f"{state} {reason}".split(":")[0].strip() for state, reason, *_ in rows)
         found = self.run(self.rig.journeys)
         assert {each: state for each, (state, _) in found.items()} == {
             (way.campaign["key"], way.cause): way.state for way in self.world.ways
@@ -264,12 +264,14 @@ def test_nothing_goes_that_the_slow_model_holds_back(running: Running) -> None:
     with asyncio.Runner() as runner:
         Machine.runner, Machine.database = runner, Database(running.database_url)
         quick = settings(
-            max_examples=EXAMPLES,
+            max_examples=EXAMPLES or 40,
+            derandomize=not EXAMPLES,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         )
         run_state_machine_as_test(Machine, settings=quick)  # type: ignore[no-untyped-call]
         runner.run(Machine.database.close())
+    print(Machine.seen)
     reached = {"sent", "refused consent", "refused cap", "parked HTTP 500"}
     assert reached <= Machine.seen.keys(), Machine.seen

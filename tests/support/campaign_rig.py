@@ -15,6 +15,7 @@ import msgspec
 import activation.store as delivery_store
 from activation import claims
 from activation.campaigns import store, versions
+from activation.campaigns.fallback import Fallback
 from activation.campaigns.going import Present, Way
 from activation.campaigns.listening import listen
 from activation.campaigns.stage import Campaigns
@@ -36,13 +37,17 @@ from consent.model import Decision
 from consent.purposes import DEFAULT_PURPOSES, Purpose, by_channel
 from consent.stamps import signal_of
 from consent.standing import Ground, Standing, Told, standing
+from profiles.language.properties import test
 from tests.support.slow_campaigns import World
 
 CHANNELS = ("email", "push")  # each with a destination of that name
 TRIES = 2
 _NEWS = Purpose("news", "News", "denied", validity_days=2, channels=CHANNELS)
 _PURPOSES = [*by_channel(_NEWS), DEFAULT_PURPOSES[0]]
-_LEDGER = named("select id, state, reason, due from deliveries")
+_LEDGER = named(
+    "select d.id, d.state, d.reason, d.due, s.instead_of from deliveries d"
+    " join journey_sends s on s.delivery = d.id"
+)
 _JOURNEYS = named("select campaign, cause, state, reason from journeys")
 
 
@@ -97,7 +102,7 @@ class Rig:
         made = Event(
             1, "track", number.to_bytes(16), 1, "m", at, self.now, event, properties={"n": number}
         )
-        listening = await listen(self.connection, idle=False)
+        listening = await listen(self.connection, test, idle=False)
         listening.hear(who, made)
         await store.hear(self.connection, listening.heard)
         return made.id.hex()
@@ -139,14 +144,14 @@ class Rig:
                 self.connection, claimed, permits, Whom(people, views), claim
             )
             marks = [mark for each in ready for mark in await activation.send([each], self.now)]
-            await activation.note(self.connection, marks)
+            await activation.note(self.connection, marks, self.now)
         sent = {mark.id for mark in marks if mark.state == "sent"}
         assert len(self.asked) == len(set(self.asked)) == len(ready)
         return [each.id for each in claimed], set(self.asked), sent
 
-    async def ledger(self) -> dict[bytes, tuple[str, str, int]]:
+    async def ledger(self) -> dict[bytes, tuple[str, str, int, bytes | None]]:
         rows = await self.connection.execute(_LEDGER)
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+        return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
 
     async def journeys(self) -> dict[tuple[str, str], tuple[str, str]]:
         rows = await self.connection.execute(_JOURNEYS)
@@ -171,6 +176,7 @@ class Rig:
             Pacing(told, Lock.PACING),
             Lanes(),
             _Plain(),  # type: ignore[arg-type]
+            Fallback(lambda _, says: msgspec.json.encode(says)),
         )
 
     async def _present(self, profiles: Collection[bytes]) -> Present:

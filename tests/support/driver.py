@@ -58,6 +58,7 @@ class Driver:
                     busy = True
             await self.jobs.fire_timers()
             await self.jobs.wake_journeys()
+            busy |= await self.jobs.scheduling.step()
             busy |= await self.jobs.builder.step()
             busy |= await self.jobs.rules.step()
             busy |= await self.jobs.matching.step()

@@ -32,13 +32,17 @@ class Wanted:
     """A message."""
 
     who: bytes
-    campaign: Mapping[str, Any]
+    way: Way
     send: Mapping[str, Any]
     channel: str
     at: int
     state: str = "waiting"
     tries: int = 0
     room: int | None = None  # since when it takes room under the caps
+
+    @property
+    def campaign(self) -> Mapping[str, Any]:
+        return self.way.campaign
 
     @property
     def purpose(self) -> str:
@@ -61,6 +65,7 @@ class World:
     said: list[tuple[bytes, str, bool, int]] = field(default_factory=list)
     ways: list[Way] = field(default_factory=list)
     messages: dict[bytes, Wanted] = field(default_factory=dict)
+    instead: dict[bytes, Wanted] = field(default_factory=dict)  # by what failed
 
     def who(self, node: bytes) -> bytes:
         return self.root.get(node, node)
@@ -160,7 +165,17 @@ class World:
     def _want(self, way: Way, who: bytes, send: Mapping[str, Any], now: int) -> Wanted:
         purpose, channels = way.campaign["purpose"], send["channels"]
         allowed = [each for each in channels if self.allows(who, purpose, each, now)]
-        return Wanted(who, way.campaign, send, (allowed or channels)[0], now)
+        return Wanted(who, way, send, (allowed or channels)[0], now)
+
+    def fall_back(self, failed: bytes, now: int) -> None:
+        """To the next channel of the step, if there is a point in it."""
+        message = self.messages[failed]
+        way, channels = message.way, message.send["channels"]
+        later = channels[channels.index(message.channel) + 1 :]
+        goal = way.campaign.get("goal")
+        over = goal and now > way.at + long(goal["within"])
+        if later and way.state != "left" and not way.campaign["paused"] and not over:
+            self.instead[failed] = Wanted(message.who, way, message.send, later[0], now)
 
     def go(self, ids: Sequence[bytes], now: int) -> set[bytes]:
         """Which of these are sent now; those that never will be are over."""
@@ -175,15 +190,27 @@ class World:
             who = self.who(message.who)
             if message.state == "refused":
                 continue
-            if not self.is_time(message, now):
-                continue
-            service = message.purpose == "necessary"
-            if message.room is None and not service and self._full(each, who, now):
-                continue
-            message.room = now if message.room is None else message.room
-            message.state = "going"
-            going.add(each)
+            until = self._free(message, now)
+            if until == now and message.room is None and message.purpose != "necessary":
+                until = self._room(each, who, now)
+            late = until is None or (until > now and self._is_over(message, until))
+            if late and message.purpose != "necessary":
+                message.state, message.room = "refused", None
+            elif until == now:
+                message.room = now if message.room is None else message.room
+                message.state = "going"
+                going.add(each)
         return going
+
+    def _free(self, message: Wanted, now: int) -> int:
+        """When its own timing and quiet hours let it go, from then on."""
+        at = now
+        while not self.is_time(message, at):
+            at += MINUTE - at % MINUTE
+        return at
+
+    def _is_over(self, message: Wanted, until: int) -> bool:
+        return until - message.at > long(self.pacing.get("patience", "3d"))
 
     def is_time(self, message: Wanted, now: int) -> bool:
         """By its own timing, and out of quiet hours."""
@@ -203,14 +230,15 @@ class World:
                 return True
         return False
 
-    def taken(self, cap: Mapping[str, Any], who: bytes, now: int) -> int:
-        """How much of a cap's room is taken."""
-        return sum(
-            message.room is not None
+    def taken(self, cap: Mapping[str, Any], who: bytes, now: int) -> list[int]:
+        """Since when room under a cap is taken."""
+        return sorted(
+            message.room
+            for message in self.messages.values()
+            if message.room is not None
             and self.who(message.who) == who
             and now - long(cap["window"]) < message.room
             and self.counts(cap, message)
-            for message in self.messages.values()
         )
 
     @staticmethod
@@ -218,7 +246,8 @@ class World:
         by_channel = cap.get("channel", "") in {"", message.channel}
         return by_channel and cap.get("purpose", "") in {"", message.purpose}
 
-    def _full(self, this: bytes, who: bytes, now: int) -> bool:
+    def _room(self, this: bytes, who: bytes, now: int) -> int | None:
+        """When there is room for it under the first cap that is full; None: it does not wait."""
         mine = self.messages[this]
         ahead = [
             each
@@ -228,9 +257,13 @@ class World:
             and each.purpose != "necessary"
             and (*each.rank, key) < (*mine.rank, this)
         ]
-        return any(
-            self.taken(cap, who, now) + sum(self.counts(cap, each) for each in ahead)
-            >= cap["limit"]
-            for cap in self.pacing.get("caps", ())
-            if self.counts(cap, mine)
-        )
+        for cap in self.pacing.get("caps", ()):
+            if not self.counts(cap, mine):
+                continue
+            taken = self.taken(cap, who, now)
+            more = len(taken) + sum(self.counts(cap, each) for each in ahead) - cap["limit"]
+            if more >= 0 and cap.get("over") != "wait":
+                return None
+            if more >= 0:
+                return (*taken, *[now] * more, now)[more] + long(cap["window"])
+        return now

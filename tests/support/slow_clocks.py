@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 SECOND = 1_000_000
@@ -25,6 +26,7 @@ def minute_of(text: str) -> int:
     return int(text[:2]) * 60 + int(text[3:])
 
 
+@lru_cache(maxsize=10_000)
 def first_time(at: int, text: str, zone: str) -> int:
     """When a clock there shows it next, or passes over it."""
     wanted = minute_of(text)
