@@ -1,4 +1,4 @@
-"""HTTP/1.1 for many small requests: httpx's own pool looks at every connection for each of them.
+"""HTTP/1.1 for many small requests: aiohttp beneath httpx, whose own pool is slow with many.
 
 What a name stands for is checked at every connection, as in `activation.reaching`. Answers are read
 whole, up to a size, so that their connections can be used again.
@@ -7,117 +7,68 @@ whole, up to a size, so that their connections can be used again.
 from __future__ import annotations
 
 import asyncio
-import ssl
-import time
-from collections import defaultdict
-from typing import NamedTuple, cast
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any
 
+import aiohttp
 import httpcore
-import httptools
 import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from activation.reaching import allowed
 
 MOST_BYTES = 1 << 20  # of an answer
-_MOST_KEPT, _KEPT_SECONDS = 64, 2.0  # connections of a host; many servers hang up after 5 s
+_KEPT_SECONDS = 2.0  # connections; many servers hang up after 5 s
 _STARTED = "http11.send_request_headers.started"  # told before the first byte of a request
+_OURS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # httpx has said what it wants
+
+_trace: ContextVar[Callable[[str, Any], Awaitable[None]] | None] = ContextVar("trace")
 
 
-class _Origin(NamedTuple):
-    scheme: str
-    host: str
-    port: int
+class _Checked(AbstractResolver):
+    """Addresses of a name that may be reached, all of them."""
+
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """ForbiddenAddress if any of them may not."""
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in await allowed(host, port, private=self._private)
+        ]
+
+    async def close(self) -> None:
+        """It keeps nothing."""
 
 
-class _Answer(asyncio.Protocol):
-    """One connection: reads the answer to the request that it was written."""
+class _Connector(aiohttp.TCPConnector):
+    """Tells who sends when the connection is there, and nothing was written yet."""
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.used = 0.0
-        self._lost = False
-        self._begin()
-
-    def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._body: list[bytes] = []
-        self._size = 0
-        self._head = self._kept = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    async def asked(self, head: bytes, body: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """Status, headers and body of the answer; httpx's errors if there is none."""
-        self._begin()
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
-        assert self.transport is not None
-        self.transport.write(head + body)
-        await waiter
-        return self._parser.get_status_code(), self._headers, b"".join(self._body)
-
-    @property
-    def open(self) -> bool:
-        """Whether it can be written to."""
-        return not self._lost and self.transport is not None and not self.transport.is_closing()
-
-    @property
-    def reusable(self) -> bool:
-        """Whether it has answered in full and stays open."""
-        return self._kept and self.open
-
-    def close(self) -> None:
-        """At once, whatever is under way."""
-        if self.transport is not None:
-            self.transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        if self._waiter is None or self._waiter.done():  # nobody has asked for it
-            self.close()
-            return
+    async def connect(self, *given: Any, **named: Any) -> Any:
+        """A connection; it is closed if whoever is told does not want to send any more."""
+        connection = await super().connect(*given, **named)
+        told = _trace.get()
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._fail(httpx.RemoteProtocolError("the answer is no HTTP"))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self._head = self._parser.get_status_code() >= 200
-
-    def on_body(self, body: bytes) -> None:
-        self._size += len(body)
-        if self._size > MOST_BYTES:
-            self._fail(httpx.ReadError("the answer is too long"))
-        else:
-            self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        if not self._head:  # one that is to come before the answer itself
-            self._headers.clear()
-        elif self._waiter is not None and not self._waiter.done():
-            self._kept = self._parser.should_keep_alive()
-            self._waiter.set_result(None)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._lost = True
-        if self._waiter is None or self._waiter.done():
-            return
-        names = {name.lower() for name, _ in self._headers}
-        if error is None and self._head and not names & {b"content-length", b"transfer-encoding"}:
-            self._waiter.set_result(None)  # an answer that ends with its connection
-        elif error is None:
-            self._fail(httpx.RemoteProtocolError("the server hung up"))
-        else:
-            self._fail(httpx.ReadError(type(error).__name__))
-
-    def _fail(self, error: httpx.HTTPError) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
-        self.close()
+            if told is not None:
+                await told(_STARTED, {})
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -125,76 +76,80 @@ class Wire(httpx.AsyncBaseTransport):
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
-        self._trusted: ssl.SSLContext = httpx.create_ssl_context(trust_env=False)
-        self._idle: dict[_Origin, list[_Answer]] = defaultdict(list)
+        self._trusted = httpx.create_ssl_context(trust_env=False)
+        self._made: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One, within the client's timeout for reading, if it has one."""
+        _trace.set(request.extensions.get("trace"))
         try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("read")):
+                if _is_address(request.url.host):  # those are not resolved
+                    await allowed(request.url.host, 0, private=self._private)
                 return await self._answered(request)
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time") from None
+        except (aiohttp.ClientConnectorError, httpcore.ConnectError) as error:
+            raise httpx.ConnectError(type(error).__name__) from error
+        except aiohttp.ClientOSError as error:
+            raise httpx.ReadError(type(error).__name__) from error
+        except aiohttp.ClientError as error:
+            raise httpx.RemoteProtocolError(type(error).__name__) from error
 
     async def _answered(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        origin = _Origin(url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80))
-        body, head = await request.aread(), _head(request)
-        connection = self._taken(origin) or await self._opened(origin)
-        try:
-            trace = request.extensions.get("trace")
-            if trace is not None:
-                await trace(_STARTED, {})
-            status, headers, answer = await connection.asked(head, body)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.reusable and len(self._idle[origin]) < _MOST_KEPT:
-            connection.used = time.monotonic()
-            self._idle[origin].append(connection)
-        else:
-            connection.close()
-        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(answer))
+        headers = request.headers.raw
+        if any(each in part for pair in headers for part in pair for each in b"\r\n\0"):
+            raise httpx.LocalProtocolError("a header has a line break in it")
+        async with self._session().request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=[(name.decode(), value.decode("latin-1")) for name, value in headers],
+            data=await request.aread(),
+            allow_redirects=False,
+        ) as answer:
+            body = await _read(answer.content.iter_any())
+            return httpx.Response(
+                answer.status, headers=list(answer.raw_headers), stream=httpx.ByteStream(body)
+            )
 
     async def aclose(self) -> None:
         """Hang up on all."""
-        for connections in self._idle.values():
-            for each in connections:
-                each.close()
-        self._idle.clear()
+        if self._made is not None:
+            await self._made.close()
 
-    def _taken(self, origin: _Origin) -> _Answer | None:
-        connections = self._idle[origin]
-        while connections:
-            each = connections.pop()
-            if each.open and time.monotonic() - each.used < _KEPT_SECONDS:
-                return each
-            each.close()
-        return None
-
-    async def _opened(self, origin: _Origin) -> _Answer:
-        loop = asyncio.get_running_loop()
-        secure = self._trusted if origin.scheme == "https" else None
-        name = origin.host if secure is not None else None
-        failed: Exception = OSError("no address")
-        try:
-            for address in await allowed(origin.host, origin.port, private=self._private):
-                try:
-                    _, made = await loop.create_connection(
-                        _Answer, address, origin.port, ssl=secure, server_hostname=name
-                    )
-                except OSError as error:
-                    failed = error
-                else:
-                    return made
-        except httpcore.ConnectError as error:
-            failed = error
-        raise httpx.ConnectError(type(failed).__name__) from failed
+    def _session(self) -> aiohttp.ClientSession:
+        if self._made is None:  # it belongs to the loop that it is made in
+            connector = _Connector(
+                ssl=self._trusted,
+                limit=0,  # each destination has its limit: none waits for another
+                keepalive_timeout=_KEPT_SECONDS,
+                use_dns_cache=False,
+                resolver=_Checked(private=self._private),
+            )
+            self._made = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=_OURS,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            )
+        return self._made
 
 
-def _head(request: httpx.Request) -> bytes:
-    lines = [request.method.encode() + b" " + request.url.raw_path + b" HTTP/1.1"]
-    lines += [name + b": " + value for name, value in request.headers.raw]
-    if any(b"\r" in each or b"\n" in each or b"\0" in each for each in lines):
-        raise httpx.LocalProtocolError("a header has a line break in it")
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+async def _read(pieces: AsyncIterator[bytes]) -> bytes:
+    found: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise httpx.ReadError("the answer is too long")
+        found.append(piece)
+    return b"".join(found)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -34,12 +34,11 @@ async def unused(connection: Connection, kind: str, key: str) -> None:
     """Conflict, naming them, if segments refer to it or destinations are told of it by name."""
     found = await defining.referring(connection, kind, key)
     users = [f"{_CALLED[what]} {each}" for what, each in found]
+    for destination in [each.destination for each in await delivery_store.destinations(connection)]:
+        computed = destination.settings.get("computed", {}).values()
+        if key in (destination.segments if kind == "segment" else computed):
+            users.append(f"destination {destination.key}")
     if kind == "segment":
-        users += [
-            f"destination {each.destination.key}"
-            for each in await delivery_store.destinations(connection)
-            if key in each.destination.segments
-        ]
         users += [
             f"campaign {each.key}"
             for each in await campaigns.live(connection)

@@ -144,3 +144,12 @@ async def test_a_table_has_the_new_value_in_every_row(
     await api.settle()
     rows = await warehouse.rows()
     assert {(row["member"], row["ltv"]) for row in rows} == {(True, "15")}
+
+
+async def test_what_a_destination_is_told_of_is_not_deleted(api: Api, hook: Receiver) -> None:
+    await connect(api, hook)
+    refused = await api.call("DELETE", "/traits/worth")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "worth is used by destination crm; change or delete them first",
+    )

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from activation.kinds.protocol import Late
 from activation.reaching import ForbiddenAddress
 from activation.wire import MOST_BYTES, Wire
 from tests.support.certificates import certificates
@@ -141,14 +142,27 @@ async def test_nobody_there(client: httpx.AsyncClient) -> None:
         await client.post("http://nowhere.invalid/", content=b"x")
 
 
-async def test_what_may_not_be_reached_is_not() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+async def test_what_may_not_be_reached_is_not(host: str) -> None:
     async with (
         served(OK) as server,
         httpx.AsyncClient(transport=Wire(private=False)) as client,
     ):
         with pytest.raises(ForbiddenAddress):
-            await client.post(server.url, content=b"x")
+            await client.post(server.url.replace("127.0.0.1", host), content=b"x")
     assert server.connections == 0
+
+
+async def test_whoever_does_not_want_to_any_more_sends_nothing(client: httpx.AsyncClient) -> None:
+    async def late(event: str, about: object) -> None:
+        raise Late
+
+    async with served(OK) as server:
+        for _ in range(2):
+            with pytest.raises(Late):
+                await client.post(server.url, content=b"x", extensions={"trace": late})
+        assert server.requests == []
+        assert (await client.post(server.url, content=b"x")).content == b"hi"
 
 
 @pytest.mark.parametrize("value", [b"a\r\nb: c", b"a\nb"])

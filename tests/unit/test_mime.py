@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
+from email.utils import parseaddr
 from typing import Any
 
 import dkim as reference
@@ -53,9 +55,10 @@ def test_headers_arrive_as_they_are(subject: str, name: str) -> None:
     raw = written(envelope, {"subject": subject, "html": "<p>Hi</p>", "text": "Hi"})
     message = read(raw)
     assert " ".join(message["subject"].split()) == " ".join(subject.split())
-    (sender,) = message["from"].addresses
-    assert " ".join(sender.display_name.split()) == " ".join(name.split())
-    assert (sender.addr_spec, message["to"]) == ("news@shop.example", "ada@example.com")
+    shown, address = parseaddr(str(message_from_bytes(raw, policy=policy.compat32)["from"]))
+    spelled = str(make_header(decode_header(shown)))  # the new parser keeps spaces between words
+    assert " ".join(spelled.split()) == " ".join(name.split())
+    assert (address, message["to"]) == ("news@shop.example", "ada@example.com")
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
 
 
