@@ -40,6 +40,8 @@ from cdp.syncing import Syncing
 
 _SLICE = 2000
 _TICK = 0.25  # seconds; exits by time happen within it
+_HELD_SECONDS = 1
+_RULES_SECONDS = 1
 _MATCH_SECONDS = 1
 _CHAIN_SECONDS = 1
 _TRIM_SECONDS = 5
@@ -221,11 +223,11 @@ class Jobs:
 
         every(_TICK, self.fire_timers)
         every(_TICK, self.retry_deliveries)
-        every(_TICK, self.release_held)
+        every(_HELD_SECONDS, self.release_held)
         every(_TICK, self.wake_journeys)
         every(_SCHEDULE_SECONDS, self.begin_scheduled)
         every(_TICK, self.build)
-        every(_TICK, self.carry_rules)
+        every(_RULES_SECONDS, self.carry_rules)
         every(_MATCH_SECONDS, self.match)
         every(_CHAIN_SECONDS, self.chain_consent)
         every(_TICK, self.serve_people)
