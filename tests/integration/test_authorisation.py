@@ -147,7 +147,8 @@ async def test_an_api_key_does_not_open_the_collector(instance: Instance) -> Non
     settings = replace(instance.settings, strict_keys=True)
     async with api_on(replace(instance, settings=settings)) as api:
         posts = [path for method, path in routes_of(api.app.router) if method == "POST"]
-        others = ("/api/v1/", "/preferences/", "/v1/m", "/push/", "/bounces/")  # with tests of their own
+        # these have tests of their own
+        others = ("/api/v1/", "/preferences/", "/v1/m", "/push/", "/bounces/")
         posts = [path for path in posts if not path.startswith(others) or path == "/v1/merge"]
         assert len(posts) > 25
         key = {"x-write-key": instance.keys["api_key"]}
