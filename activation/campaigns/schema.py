@@ -23,7 +23,7 @@ _TIMING = Written(
 _NAME = validate.Length(1, 200)
 
 
-class VariantSchema(Form):
+class SendVariantSchema(Form):
     """One of several templates that are compared."""
 
     template = fields.String(required=True, validate=KEY)
@@ -35,7 +35,7 @@ class SendSchema(Form):
 
     template = fields.String(validate=KEY)
     variants = fields.List(
-        fields.Nested(VariantSchema),
+        fields.Nested(SendVariantSchema),
         validate=validate.Length(2, 10),
         metadata={"description": "in place of template: each person is sent one of these, always"},
     )
