@@ -11,20 +11,11 @@ from activation.campaigns import model
 from activation.campaigns.model import Campaign, Journey, Start
 from activation.campaigns.program import Pause, Send
 from cdp.campaigning import Looking
-from cdp.db import Connection, named
+from cdp.db import Connection
 from cdp.events import Instant, ProfileId
 from cdp.people import People
 
-MOST = 20_000  # of the latest entries or exits
 _SLICE = 500
-
-_STARTS = named(
-    """
-    select profile, "offset", at from changes
-     where segment = :segment and entered = :entered and at > :since
-     order by "offset" desc limit :most
-    """
-)
 
 
 class Rehearsal(NamedTuple):
@@ -40,13 +31,13 @@ class Rehearsal(NamedTuple):
 
 
 async def rehearse(
-    connection: Connection, people: People, campaign: Campaign, since: Instant, now: Instant
+    connection: Connection,
+    people: People,
+    campaign: Campaign,
+    starts: Sequence[Start],
+    now: Instant,
 ) -> Rehearsal:
-    """By the entries and exits since then, and by who people are, and what they allow, now."""
-    values: dict[str, Any] = {"segment": campaign.segment, "entered": campaign.on == "entered"}
-    values |= {"since": since, "most": MOST}
-    rows = list(await connection.execute(_STARTS, values))
-    starts = [Start(campaign.key, row[0], str(row[1]), row[2]) for row in reversed(rows)]
+    """By what would have begun it, and by who people are, and what they allow, now."""
     by: dict[ProfileId, list[Start]] = {}
     for each in starts:
         by.setdefault(each.profile, []).append(each)

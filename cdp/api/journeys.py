@@ -13,16 +13,19 @@ from starlette.responses import Response
 
 import identity.store as identity_store
 from activation.campaigns import numbers, occurrences, results, store, versions
-from activation.campaigns.model import Journey, State
+from activation.campaigns.model import Campaign, Journey, State
 from activation.campaigns.numbers import Message
 from activation.campaigns.occurrences import Occurrence
-from cdp import rehearsing, times
+from cdp import lately, rehearsing, times
 from cdp.api import openapi, pages, refs
 from cdp.api import samples_campaigns as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
+from cdp.db import Connection
 from cdp.errors import Conflict, Invalid
+from cdp.events import Instant
 from cdp.forms import Form, WholeNumber, load
+from cdp.lately import Lately
 from cdp.revenue import revenue
 from cdp.times import bounded, iso
 
@@ -70,17 +73,27 @@ class Journeys:
         return routes.router
 
     async def rehearse(self, request: Request) -> Response:
-        """By the entries and exits of the last days, and by who people are now."""
+        """By what would have begun it in the last days, and by who people are now."""
         loaded, _ = load(RehearsalSchema(), await pages.read_body(request))
         now = times.now()
         async with self.parts.database.transaction() as connection:
             campaign, _ = await versions.known(connection, refs.key(request))
-            if campaign.on not in {"entered", "left"}:
-                raise Conflict("only a campaign whose trigger is a segment can be tried")
-            since = now - loaded["days"] * DAY
+            found = await self._lately(connection, campaign, now - loaded["days"] * DAY, now)
             people = self.parts.people
-            found = await rehearsing.rehearse(connection, people, campaign, since, now)
-        return pages.json({"since": iso(since), **found._asdict()})
+            told = await rehearsing.rehearse(connection, people, campaign, found.starts, now)
+        return pages.json({"since": iso(found.since), **told._asdict()})
+
+    async def _lately(
+        self, connection: Connection, campaign: Campaign, since: Instant, now: Instant
+    ) -> Lately:
+        if campaign.on == "event":
+            keyring, partitions = self.parts.people.keyring, self.parts.partitions
+            return await lately.by_event(connection, keyring, partitions, campaign, since)
+        if campaign.on == "schedule":
+            return await lately.by_schedule(connection, campaign, since, now)
+        if campaign.on == "call":
+            raise Conflict("a campaign that is begun by calls cannot be tried: nothing tells whose")
+        return await lately.by_segment(connection, campaign, since)
 
     async def get_journeys(self, request: Request) -> Response:
         """Oldest first; refused ones say why there is none."""

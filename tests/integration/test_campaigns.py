@@ -216,19 +216,6 @@ async def test_the_next_channel_is_taken_where_the_first_may_not(api: Api, hook:
     )
 
 
-async def test_a_dry_run_says_what_would_have_been(api: Api, hook: Receiver) -> None:
-    await define(api, hook, trigger={"segment": "buyers"})  # nobody begins by it yet
-    for number in range(6):
-        await add(api, f"u{number}", allows=number % 2 == 0)
-    await define(api, hook, audience="buyers")
-    await add(api, "u0", event="Order Completed")
-    found = (await api.call("POST", "/campaigns/cart/dry-run", json={"days": 7})).json()
-    assert (found["starts"], found["people"], found["begun"]) == (6, 6, 1)
-    assert found["refused"] == {"not in buyers": 5}
-    assert found["first"] == {"mail": 1}
-    assert sent(hook) == []  # u0 entered carts before the campaign had that trigger
-
-
 async def test_erasure_leaves_no_journey(api: Api, hook: Receiver) -> None:
     await define(api, hook, steps=[{"wait": "1h"}, SEND])
     await add(api, "ada")
