@@ -264,7 +264,7 @@ def test_nothing_goes_that_the_slow_model_holds_back(running: Running) -> None:
     with asyncio.Runner() as runner:
         Machine.runner, Machine.database = runner, Database(running.database_url)
         quick = settings(
-            max_examples=EXAMPLES or 40,
+            max_examples=EXAMPLES or 25,
             derandomize=not EXAMPLES,
             stateful_step_count=25,
             deadline=None,
