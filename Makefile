@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url
 
-.PHONY: up demo test check bench chaos audit lock clean
+.PHONY: up demo test check lint bench chaos audit lock clean
 
 up: $(VENV)/.up  ## run the platform in the foreground
 	$(VENV)/bin/cdp up
@@ -15,18 +15,20 @@ up: $(VENV)/.up  ## run the platform in the foreground
 demo: $(VENV)/.up  ## play a real dataset through the whole system
 	$(VENV)/bin/cdp demo
 
-check: $(VENV)/.dev  ## seconds: style, types, layout, unit tests
+check: lint  ## seconds: style, types, layout, unit tests
+	$(PY) -m pytest tests/unit -q
+
+lint: $(VENV)/.dev  ## style, types, layout
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(PY) -m pytest tests/unit -q
 
 # What is tried of the API is made by walking over sets: there alone their order is fixed.
 TRIED := tests/acceptance/test_openapi.py
 # As many at once as there are cores; each has servers of its own.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
-test: check  ## everything; what is missing on this machine is skipped with the reason
+test: lint  ## everything; what is missing on this machine is skipped with the reason
 	HYPOTHESIS_PROFILE=full $(PY) -m pytest tests -q $(PARALLEL) --ignore $(TRIED)
 	PYTHONHASHSEED=0 $(PY) -m pytest $(TRIED) -q
 

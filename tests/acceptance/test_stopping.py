@@ -25,6 +25,7 @@ from cdp.db import Database
 from cdp.instance import Running
 from cdp.limits import Limits
 from cdp.personalizing.held import Catalogue
+from cdp.personalizing.questions import Questions
 from cdp.plans.held import Plans
 from cdp.quality.tally import Tally
 from cdp.services.server import free_port
@@ -230,6 +231,7 @@ async def test_an_api_whose_writer_has_failed_says_so(monkeypatch: pytest.Monkey
         Plans(),
         Tally(database, Mock()),
         Catalogue(""),
+        Questions(database),
     )
     with pytest.raises(RuntimeError, match="the writer has failed"):
         async with background.lifespan(FastAPI()):
