@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from cdp.db import Database, Driver, translated
+from cdp.errors import StoreUnavailable
 from cdp.events import SubjectId
 from cdp.personalizing import store
 from cdp.personalizing.store import Found
@@ -49,6 +50,8 @@ class Questions:
             await asyncio.wait({self._asking}, timeout=_CLOSING_SECONDS)
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
+        waiting, self._waiting = self._waiting, []
+        _refuse(waiting, StoreUnavailable("this process ends"))
         await self._let_go()
 
     async def _ask(self) -> None:
