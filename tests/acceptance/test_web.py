@@ -178,7 +178,7 @@ def test_a_page_is_unharmed_where_even_the_script_is_not_to_be_had(
 def test_the_service_worker_shows_what_is_pushed(
     stocked: Platform, walker: Walker, tmp_path: Path
 ) -> None:
-    said = '{"title": "Back in stock", "body": "Your size", "url": "/shoes"}'
+    said = '{"title": "Back in stock", "body": "Your size", "url": "/shoes", "tag": "size"}'
     with shop(tmp_path, stocked.url, stocked.keys["write_key"]) as address:
         walker.do("goto", url=address)
         walker.do("call", name="push", given=[{"key": KEY}])  # no push service can be reached
