@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from activation.campaigns import numbers, worth
+from activation.campaigns import worth
 from activation.campaigns.model import Campaign
+from activation.campaigns.numbers import Counted
 from cdp import composing
 from cdp.db import Connection
 from cdp.log.keyring import Keyring
@@ -15,9 +16,11 @@ MOST = 50_000  # journeys, the latest
 _SLICE = 1000
 
 
-async def revenue(connection: Connection, keyring: Keyring, campaign: Campaign) -> dict[str, Any]:
+async def revenue(
+    connection: Connection, keyring: Keyring, campaign: Campaign, counted: Counted
+) -> dict[str, Any]:
     """By group, by channel and by day of beginning. Who was erased is worth nothing any more."""
-    begun = await numbers.begun(connection, campaign.key, MOST)
+    begun = await counted.begun(connection, MOST)
     ids = [each.converted_by for each in begun if each.converted_by is not None]
     name = campaign.goal.value if campaign.goal else ""
     values = await _values(connection, keyring, ids, name)

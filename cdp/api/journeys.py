@@ -12,9 +12,9 @@ from marshmallow import validate
 from starlette.responses import Response
 
 import identity.store as identity_store
-from activation.campaigns import numbers, occurrences, results, store, versions
+from activation.campaigns import occurrences, results, store, versions
 from activation.campaigns.model import Campaign, Journey, State
-from activation.campaigns.numbers import Message
+from activation.campaigns.numbers import Counted, Message
 from activation.campaigns.occurrences import Occurrence
 from cdp import lately, rehearsing, times
 from cdp.api import openapi, pages, refs
@@ -22,12 +22,14 @@ from cdp.api import samples_campaigns as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
-from cdp.errors import Conflict, Invalid
+from cdp.errors import Conflict, Invalid, NotFound
 from cdp.events import Instant
 from cdp.forms import Form, WholeNumber, load
 from cdp.lately import Lately
+from cdp.past.journeys import inside
 from cdp.revenue import revenue
 from cdp.times import bounded, iso
+from profiles import segments
 
 _STATES: tuple[str, ...] = get_args(State)
 DAY = 86_400 * times.SECOND
@@ -68,7 +70,7 @@ class Journeys:
             "/{key}/results",
             self.get_results,
             see,
-            openapi.read("What came of it", samples.RESULTS, named="key"),
+            openapi.read("What came of it", samples.RESULTS, named="key", takes="results"),
         )
         return routes.router
 
@@ -121,13 +123,18 @@ class Journeys:
         )
 
     async def get_results(self, request: Request) -> Response:
-        """By when journeys began."""
-        key = refs.key(request)
+        """By when journeys began; of all, or of who was in a segment then."""
+        key, segment = refs.key(request), request.query_params.get("segment")
+        counted = Counted(key)
+        if segment is not None:
+            counted = inside(key, refs.checked_key(segment, field="segment"))
         async with self.parts.database.transaction() as connection:
             campaign, _ = await versions.known(connection, key)
-            found = await numbers.numbers(connection, key)
+            if segment is not None and await segments.find(connection, segment) is None:
+                raise NotFound(f"there is no segment {segment}")
+            found = await counted.numbers(connection)
             came = await occurrences.listed(connection, key)
-            worth = await revenue(connection, self.parts.people.keyring, campaign)
+            worth = await revenue(connection, self.parts.people.keyring, campaign, counted)
         steps, responses = _by_step(found.steps), _by_step(found.responses)
         return pages.json(
             {

@@ -198,6 +198,7 @@ TAKES: dict[str, list[dict[str, Any]]] = {
         _query("profile", "`namespace:value`, or a profile id", **PERSON),
         _query("state", "how far it is", type="string", enum=list(get_args(JourneyState))),
     ],
+    "results": [_query("segment", "of who was in it when their journey began", **_A_KEY)],
     "deliveries": [
         _LIMIT,
         _cursor(pages.DELIVERY),

@@ -33,8 +33,8 @@ async def order(api: Api, person: str, **properties: Any) -> None:
     await api.settle()
 
 
-async def results(api: Api) -> dict[str, Any]:
-    found: Any = await api.get("/campaigns/cart/results")
+async def results(api: Api, query: str = "") -> dict[str, Any]:
+    found: Any = await api.get(f"/campaigns/cart/results{query}")
     return dict(found)
 
 
@@ -143,3 +143,41 @@ async def test_what_is_wrong_with_variants_is_named(
     answer = await api.call("PUT", "/campaigns/c", json=said | {"steps": steps})
     assert answer.status_code == 400
     assert told in answer.json()["detail"]
+
+
+async def test_results_of_who_was_in_a_segment_when_they_began(api: Api, hook: Receiver) -> None:
+    await api.put("/segments/gold", {"name": "Gold", "where": {"trait": "plan", "eq": "gold"}})
+    await define(api, hook, steps=[send(template="cart"), WAIT], goal={"event": "Order Completed"})
+    for person, plan in (("ada", "gold"), ("bob", "tin"), ("cy", "gold"), ("dan", "tin")):
+        await api.send("/v1/identify", {"userId": person, "traits": {"plan": plan}})
+        await add(api, person, allows=person != "cy")
+    for person, plan in (("ada", "tin"), ("bob", "gold")):  # too late to count
+        await api.send("/v1/identify", {"userId": person, "traits": {"plan": plan}})
+    await order(api, "ada", revenue=30)
+    await order(api, "dan", revenue=500)
+    everybody, gold = await results(api), await results(api, "?segment=gold")
+    assert everybody["conversions"]["treated"]["of"] == 4
+    assert (gold["conversions"]["treated"]["count"], gold["conversions"]["treated"]["of"]) == (1, 2)
+    assert gold["revenue"]["treated"]["total"] == 30
+    (message,) = gold["messages"]
+    assert (message["requested"], message["sent"]["count"], message["refused"]) == (2, 1, 1)
+    assert gold["unsent"] == {"consent": 1}
+    assert sum(day["begun"] for day in gold["days"]) == 2
+    for wrong, status in (("silver", 404), ("No%00such", 400), ("", 400)):
+        answer = await api.call("GET", f"/campaigns/cart/results?segment={wrong}")
+        assert (answer.status_code, "segment" in answer.text) == (status, True)
+
+
+async def test_results_by_segment_follow_who_is_merged(api: Api, hook: Receiver) -> None:
+    await api.put("/segments/gold", {"name": "Gold", "where": {"trait": "plan", "eq": "gold"}})
+    await define(api, hook, steps=[send(template="cart"), WAIT])
+    for person in ("ada", "eve"):
+        await api.send("/v1/identify", {"userId": person, "traits": {"plan": "gold"}})
+        await add(api, person)
+    for person in ("ada", "eve"):
+        both = {"userId": person, "anonymousId": f"phone of {person}"}
+        await api.send("/v1/track", {"anonymousId": both["anonymousId"], "event": "page"})
+        await api.settle()
+        await api.send("/v1/track", both | {"event": "page"})
+        await api.settle()
+    assert (await results(api, "?segment=gold"))["conversions"]["treated"]["of"] == 2
