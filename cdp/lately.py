@@ -52,6 +52,7 @@ class Lately(NamedTuple):
 
     starts: list[Start]
     since: Instant
+    whole: bool  # whether that is all of the time that was asked for, and of everybody
 
 
 async def by_segment(connection: Connection, campaign: Campaign, since: Instant) -> Lately:
@@ -59,7 +60,8 @@ async def by_segment(connection: Connection, campaign: Campaign, since: Instant)
     values = {"segment": campaign.segment, "entered": campaign.on == "entered", "since": since}
     rows = list(await connection.execute(_CHANGES, {**values, "most": MOST}))
     starts = [Start(campaign.key, row[0], str(row[1]), row[2]) for row in reversed(rows)]
-    return Lately(starts, starts[0].at if len(starts) == MOST else since)
+    whole = len(starts) < MOST
+    return Lately(starts, since if whole else starts[0].at, whole)
 
 
 async def by_schedule(
@@ -76,7 +78,9 @@ async def by_schedule(
         for wall in latest
         for who in members
     ]
-    return Lately(starts, since if len(latest) == len(came) or not starts else starts[0].at)
+    every = len(latest) == len(came)
+    whole = every and len(members) < MOST
+    return Lately(starts, since if every or not starts else starts[0].at, whole)
 
 
 async def by_event(
@@ -102,7 +106,7 @@ async def by_event(
         for each in told
         if each.subject in homes
     ]
-    return Lately(starts, oldest if places else since)
+    return Lately(starts, oldest if places else since, not places)
 
 
 def _further(rows: Sequence[Sequence[int]], since: Instant) -> dict[int, int]:

@@ -83,7 +83,7 @@ class Journeys:
             found = await self._lately(connection, campaign, now - loaded["days"] * DAY, now)
             people = self.parts.people
             told = await rehearsing.rehearse(connection, people, campaign, found.starts, now)
-        return pages.json({"since": iso(found.since), **told._asdict()})
+        return pages.json({"since": iso(found.since), "whole": found.whole, **told._asdict()})
 
     async def _lately(
         self, connection: Connection, campaign: Campaign, since: Instant, now: Instant

@@ -33,6 +33,7 @@ VERSIONS: dict[str, Any] = {"versions": [{"version": 1, "made_at": AT, "campaign
 CALLED: dict[str, Any] = {"campaign": "abandoned-cart", "profile_id": ID, "call": "5f0d" * 8}
 TRIED: dict[str, Any] = {
     "since": AT,
+    "whole": True,
     "starts": 1300,
     "people": 1251,
     "begun": 1100,

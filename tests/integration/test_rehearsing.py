@@ -42,7 +42,7 @@ async def test_a_dry_run_says_what_would_have_been(api: Api, hook: Receiver) -> 
     found = await tried(api)
     assert (found["starts"], found["people"], found["begun"]) == (6, 6, 1)
     assert found["refused"] == {"not in buyers": 5}
-    assert found["first"] == {"mail": 1}
+    assert (found["first"], found["whole"]) == ({"mail": 1}, True)
     assert sent(hook) == []  # u0 entered carts before the campaign had that trigger
 
 
@@ -89,9 +89,12 @@ async def test_a_dry_run_of_much_says_since_when(
     some = await tried(api)
     assert 0 < some["starts"] < 12
     assert some["since"] > whole["since"]
+    assert (whole["whole"], some["whole"]) == (True, False)
 
 
-async def test_a_dry_run_of_a_schedule_is_of_who_is_there_now(api: Api, hook: Receiver) -> None:
+async def test_a_dry_run_of_a_schedule_is_of_who_is_there_now(
+    api: Api, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await define(api, hook, trigger={"call": True})
     refused = await api.call("POST", "/campaigns/cart/dry-run", json={})
     assert refused.status_code == 409
@@ -104,3 +107,6 @@ async def test_a_dry_run_of_a_schedule_is_of_who_is_there_now(api: Api, hook: Re
     assert (found["begun"], found["refused"]) == (6, {"was in it lately": 8})
     assert (found["first"], found["nobody"]) == ({"mail": 3}, 3)
     assert sent(hook) == []
+    monkeypatch.setattr(lately, "MOST", 1)
+    some = await tried(api, days=7)
+    assert (found["whole"], some["whole"], some["people"]) == (True, False, 1)
