@@ -13,6 +13,7 @@ PEOPLE, KILLS = 20_000, 50
 
 async def deliveries(stage: Stage) -> Report:
     """20,000 deliveries and 50 kills."""
+    stage.home.mkdir()
     with running(stage.home) as platform:
         async with receiving() as receiver:
             found = await mown(platform, receiver, PEOPLE, KILLS, stage.dice)

@@ -96,6 +96,21 @@ async def test_a_cap_holds_over_messages_that_come_at_once_and_says_so(
     assert (await states(api))[late] == ("refused", "cap: 2 by email in 1 week")
 
 
+async def test_what_waits_for_its_time_keeps_its_place_ahead_of_what_could_go(
+    api: Api, hook: Receiver
+) -> None:
+    await connect(api, hook, "ada")
+    await api.put("/pacing", {"caps": [{"limit": 1, "window": "7d"}]})
+    later = times.to_datetime(times.now() + DAY // 8).strftime("%H:%M")
+    first = await write(api, "ada", 0, priority=9, timing=later)
+    second = await write(api, "ada", 1)
+    await api.settle()
+    assert hook.requests == []
+    found = await states(api)
+    assert found[first] == ("delayed", f"until {later}")
+    assert found[second] == ("refused", "cap: 1 in 1 week, which a higher priority takes")
+
+
 async def test_a_message_waits_for_the_end_of_quiet_hours(api: Api, hook: Receiver) -> None:
     await connect(api, hook, "ada")
     now = times.to_datetime(times.now())

@@ -45,7 +45,8 @@ async def mown(
     telling = asyncio.create_task(asyncio.to_thread(_tell, platform, people))
     done = 0
     while done < kills:
-        await asyncio.sleep(dice.uniform(0.2, 2.0))
+        await _further(receiver, people // (2 * kills))
+        await asyncio.sleep(dice.uniform(0.0, 0.5))
         done += _kill(platform)
     await telling
     async with asyncio.timeout(_LAST_SECONDS + people / 100):
@@ -56,6 +57,14 @@ async def mown(
             await asyncio.sleep(1.0)
     received = Counter(each.headers["webhook-id"] for each in receiver.requests)
     return Outcome(ledger, received, done)
+
+
+async def _further(receiver: Receiver, step: int) -> None:
+    """Until it is in the middle of sending again."""
+    seen = len(receiver.requests)
+    async with asyncio.timeout(_LAST_SECONDS):
+        while len(receiver.requests) < seen + step:
+            await asyncio.sleep(0.02)
 
 
 def _tell(platform: Platform, people: int) -> None:

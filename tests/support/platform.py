@@ -238,6 +238,10 @@ def running(home: Path, **settings: str) -> Iterator[Platform]:
     platform = Platform(home, **settings)
     try:
         platform.start()
+    except BaseException:
+        platform.kill()
+        raise
+    try:
         yield platform
     finally:
         platform.stop()
