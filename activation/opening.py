@@ -1,4 +1,4 @@
-"""Connectors, kept open from one chunk to the next, while their destination is the same."""
+"""Connectors, kept open from one chunk to the next while their destination is the same."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from activation import store
 from activation.kinds import KINDS
 from activation.kinds.protocol import Connector, Reach
+from activation.model import Destination
 from activation.store import Stored
+from cdp.db import Connection
 
 
 class Connectors:
@@ -55,3 +58,9 @@ def kept_as(secrets: Mapping[str, str]) -> str:
     if set(secrets) == {"secret"}:
         return secrets["secret"]
     return msgspec.json.encode(secrets).decode()
+
+
+async def listeners(connection: Connection) -> list[Destination]:
+    """Those that are told of people and their changes; the others carry messages alone."""
+    stored = await store.destinations(connection)
+    return [each.destination for each in stored if KINDS[each.destination.kind].changes]

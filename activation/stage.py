@@ -27,7 +27,7 @@ from activation.model import (
     nobody,
     plan,
 )
-from activation.opening import Connectors
+from activation.opening import Connectors, listeners
 from activation.pacing import store as pacing_store
 from activation.pacing.model import Drop, Wait
 from activation.pacing.stage import Due, Pacing
@@ -109,8 +109,7 @@ class Activation:
         """Write down what is to be delivered because of these entries and exits."""
         if not entries:
             return []
-        stored = await store.destinations(connection)
-        planned = plan(entries, [each.destination for each in stored])
+        planned = plan(entries, await listeners(connection))
         if planned:
             await store.add(connection, planned)
         return planned
@@ -119,8 +118,7 @@ class Activation:
         """Write down who is to be told that somebody's yes has ended."""
         if not ends:
             return []
-        stored = await store.destinations(connection)
-        planned = announced(ends, [each.destination for each in stored])
+        planned = announced(ends, await listeners(connection))
         if planned:
             await store.add(connection, planned)
         return planned

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from activation.claims import Claim
-from activation.kinds.protocol import DestinationKind, Late, Message, Reach
+from activation.kinds.protocol import MESSAGES_ALONE, DestinationKind, Late, Message, Reach
 from activation.mail import dkim
 from activation.mail.dkim import Signer
 from activation.mail.pool import Letter, Pool, Server, hand_over, told
@@ -49,7 +49,7 @@ class Email:
 
     async def _one(self, message: Message, claim: Claim, now: Instant) -> Outcome:
         if message.delivery.kind != MESSAGE:
-            return Outcome(True, None, "")  # nothing is kept where it would have to be deleted
+            return Outcome(False, None, MESSAGES_ALONE, final=True)
         said = self._destination.settings
         to = address_of(message.view)
         if not to:

@@ -67,6 +67,9 @@ class Reach(NamedTuple):
     unreachable: Unreachable = _unheard
 
 
+MESSAGES_ALONE = "such a destination carries messages alone"
+
+
 class Connector(Protocol):
     """One destination, ready to be sent to; it lives until the destination changes."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from activation.claims import Claim
-from activation.kinds.protocol import Late, Message, Reach
+from activation.kinds.protocol import MESSAGES_ALONE, Late, Message, Reach
 from activation.model import MESSAGE, Destination, Outcome
 from activation.push import model
 from cdp.events import Instant
@@ -67,7 +67,7 @@ async def everywhere(
 ) -> Outcome:
     """It counts as sent once one device took it. Late if none was tried."""
     if message.delivery.kind != MESSAGE:
-        return Outcome(True, None, "")  # nothing is kept where it would have to be deleted
+        return Outcome(False, None, MESSAGES_ALONE, final=True)
     outcomes: list[Outcome] = []
     gone: list[str] = []
     for name, device in model.of(message.view, kind).items():

@@ -146,6 +146,13 @@ def written(key: str, body: bytes) -> tuple[Destination, dict[str, str]]:
     given = {name: loaded.pop(name) for name in KINDS[kind].secrets if name in loaded}
     common = {name: loaded.pop(name) for name in COMMON if name in loaded}
     common["segments"] = tuple(common["segments"])
+    for name in ("segments", "consent_events"):
+        if common[name] and not KINDS[kind].changes:
+            raise Invalid(
+                f"{name}: a destination of kind {kind} is not told of segments or consent: it"
+                " carries the messages of campaigns. Leave it out.",
+                field=name,
+            )
     common["channel"] = common["channel"] or KINDS[kind].channel
     return Destination(key=key, settings=loaded, **common), given
 

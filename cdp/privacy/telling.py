@@ -10,6 +10,7 @@ import msgspec
 
 import activation.store as delivery_store
 from activation.model import ERASED, Delivery
+from activation.opening import listeners
 from cdp.db import Connection, named
 from cdp.events import DELIVERIES, Identifier, Instant, SubjectId
 from cdp.log import store as log_store
@@ -19,9 +20,9 @@ from cdp.privacy.model import Request
 
 _KNOWING = named(
     """
-    select d.destination, array_agg(distinct d.profile) from deliveries d
-      join destinations t on t.key = d.destination
-     where d.profile = any(:subjects) and d.attempts > 0 group by 1 order by 1
+    select destination, array_agg(distinct profile) from deliveries
+     where profile = any(:subjects) and attempts > 0 and destination = any(:listeners)
+     group by 1 order by 1
     """
 )
 _SENDING = named(
@@ -47,7 +48,11 @@ async def prepare(
     said: dict[str, list[str]] = {}
     for who in sorted(people.values()):
         said.setdefault(who.namespace, []).append(who.value)
-    rows = await connection.execute(_KNOWING, {"subjects": list(request.people)})
+    values = {
+        "subjects": list(request.people),
+        "listeners": [each.key for each in await listeners(connection)],
+    }
+    rows = await connection.execute(_KNOWING, values)
     told = {
         destination: {
             "request": str(request.id),

@@ -34,6 +34,7 @@ TOKENS: dict[str, str] = {}  # what opens the routes of the preference centre
 API = "/api/v1"
 EXPECTED = {
     ": unknown; known are": "which purposes there are is in the database, not in the description",
+    "is not told of segments": "which kinds of destinations are is said in words",
     "NUL character": "JSON Schema has no way to rule one out in any text of a body",
     "Longer than 20,000 characters": "of a condition as text; no example is meant to be so long",
     "compares twice in the same way": "a condition as text is in a language of its own",

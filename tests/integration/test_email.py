@@ -219,3 +219,20 @@ def test_an_address_is_one() -> None:
     bad = ("a@b@c", "a b@c.example", "a@-b.example", "a\n@b.example", "<a@b.example>", "a@b..c")
     assert not any(map(ADDRESS.fullmatch, bad))
     assert re.fullmatch(ADDRESS, "x" * 300 + "@") is None
+
+
+async def test_entries_are_nothing_to_send_by_mail_and_nobody_says_they_were(
+    api: Api, box: Mailbox
+) -> None:
+    await connect(api, box)
+    await api.put("/segments/all", {"name": "All", "where": {"event": "Seen"}})
+    await ada(api)
+    await api.send("/v1/track", {"userId": "ada", "event": "Seen"})
+    await api.settle()
+    assert (await api.get("/profiles/user_id:ada"))["segments"] == ["all"]
+    assert (await api.get("/deliveries"))["deliveries"] == []
+    for field, value in (("segments", ["all"]), ("consent_events", True)):
+        said = {"kind": "email", "host": "mail.example", "from_address": "a@shop.example"}
+        answer = await api.call("PUT", "/destinations/mail", json=said | {field: value})
+        assert (answer.status_code, answer.json()["field"]) == (400, field), answer.text
+        assert "Leave it out" in answer.text
