@@ -104,20 +104,25 @@ async def test_who_reached_the_goal_is_sent_nothing_more(api: Api, hook: Receive
     assert [(each["destination"], each["state"]) for each in mine] == [("first", "parked")]
 
 
-async def test_a_lasting_bounce_goes_by_the_next_channel_and_bars_e_mails_alone(
-    api: Api, hook: Receiver, box: Mailbox
-) -> None:
+async def mailed(api: Api, hook: Receiver, box: Mailbox, *then: dict[str, Any]) -> None:
+    """Ada is sent an e-mail, and would be sent a push message in its place."""
     await connect(api, box)
     hooked = {"kind": "webhook", "url": hook.url, "segments": ["none"], "channel": "push"}
     await api.put("/destinations/push", hooked)
     await say(api)
     await ada(api)
     await api.put("/consent/user_id:ada", {"purpose": PURPOSE, "state": "granted"})
-    steps = [{"send": {"template": "hello", "channels": ["mail", "push"]}}, {"wait": "1d"}]
+    steps = [{"send": {"template": "hello", "channels": ["mail", "push"]}}, *then]
     said = {"name": "C", "trigger": {"call": True}, "purpose": PURPOSE, "steps": steps}
     await api.put("/campaigns/hello", said | {"again": "1s"})
     await api.call("POST", "/campaigns/hello/trigger", json={"profile": "user_id:ada", "id": "1"})
     await api.settle()
+
+
+async def test_a_lasting_bounce_goes_by_the_next_channel_and_bars_e_mails_alone(
+    api: Api, hook: Receiver, box: Mailbox
+) -> None:
+    await mailed(api, hook, box, {"wait": "1d"})
     came_back = {"message_id": box.messages[-1]["message-id"], "type": "bounced"}
     for _ in range(2):
         answer = await api.call("POST", "/bounces", json=came_back | {"status": "5.1.1"})
@@ -132,17 +137,7 @@ async def test_a_lasting_bounce_goes_by_the_next_channel_and_bars_e_mails_alone(
 
 
 async def test_a_full_mailbox_is_no_reason(api: Api, hook: Receiver, box: Mailbox) -> None:
-    await connect(api, box)
-    hooked = {"kind": "webhook", "url": hook.url, "segments": ["none"], "channel": "push"}
-    await api.put("/destinations/push", hooked)
-    await say(api)
-    await ada(api)
-    await api.put("/consent/user_id:ada", {"purpose": PURPOSE, "state": "granted"})
-    steps = [{"send": {"template": "hello", "channels": ["mail", "push"]}}]
-    said = {"name": "C", "trigger": {"call": True}, "purpose": PURPOSE, "steps": steps}
-    await api.put("/campaigns/hello", said)
-    await api.call("POST", "/campaigns/hello/trigger", json={"profile": "user_id:ada"})
-    await api.settle()
+    await mailed(api, hook, box)
     came_back = {"message_id": box.messages[-1]["message-id"], "type": "bounced"}
     await api.call("POST", "/bounces", json=came_back | {"status": "4.2.2"})
     await api.settle()

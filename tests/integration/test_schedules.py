@@ -43,13 +43,18 @@ async def came(api: Api) -> dict[str, Any]:
     return dict(found["occurrences"])
 
 
-async def test_everybody_in_the_audience_begins_once(
-    api: Api, hook: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def five(api: Api, hook: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many with a cart, who begin two at a time."""
     monkeypatch.setattr(scheduling, "SLICE", 2)
     await define(api, hook, trigger={"call": True})
     for number in range(5):
         await add(api, f"u{number}")
+
+
+async def test_everybody_in_the_audience_begins_once(
+    api: Api, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await five(api, hook, monkeypatch)
     await add(api, "looker", event="Seen")
     shown = wall(0.5)
     await schedule(api, hook, {"at": shown})
@@ -66,10 +71,7 @@ async def test_a_slice_that_dies_is_begun_again_and_nobody_twice(
     api: Api, hook: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before the commit of each slice, and the agent too in the middle."""
-    monkeypatch.setattr(scheduling, "SLICE", 2)
-    await define(api, hook, trigger={"call": True})
-    for number in range(5):
-        await add(api, f"u{number}")
+    await five(api, hook, monkeypatch)
     await schedule(api, hook, {"at": wall(0.2)})
     work, emit = api.instance.driver.jobs.scheduling, scheduling.log_store.emit
 
