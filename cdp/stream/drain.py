@@ -130,8 +130,8 @@ class ChunkDrain:
                 return {}
             if parts:
                 found[TP(topic, min(parts))] = [self._taken(Chunk(topic, parts, generation))]
-            else:
-                self._pace.drained(topic)
+            if all(len(records) < limit for records in parts.values()):
+                self._pace.drained(topic)  # what comes from now on is told
         if not found:
             self._pace.grew(await self.topics.wait(min(timeout, self._pace.wait())))
         return found
