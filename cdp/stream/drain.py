@@ -93,6 +93,8 @@ class ChunkDrain:
         if chunk.generation == self._generation:
             self._in_flight[chunk.topic] -= 1
             metrics.in_flight.labels(chunk.topic).set(self._in_flight[chunk.topic])
+            if not self._in_flight[chunk.topic]:
+                self._pace.handled(chunk.topic)
             self.topics.wake()
 
     def _new_offset(self, tp: TP) -> None:
