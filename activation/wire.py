@@ -1,4 +1,4 @@
-"""HTTP/1.1 for many small requests: aiohttp beneath httpx, whose own pool is slow with many.
+"""HTTP/1.1 for many small requests: aiohttp, beneath httpx, whose own pool is slow with many.
 
 What a name stands for is checked at every connection, as in `activation.reaching`. Answers are read
 whole, up to a size, so that their connections can be used again.
@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpcore
@@ -19,6 +21,7 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from activation.posters import Look
 from activation.reaching import allowed
 
 MOST_BYTES = 1 << 20  # of an answer
@@ -26,7 +29,14 @@ _KEPT_SECONDS = 2.0  # connections; many servers hang up after 5 s
 _STARTED = "http11.send_request_headers.started"  # told before the first byte of a request
 _OURS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # httpx has said what it wants
 
-_trace: ContextVar[Callable[[str, Any], Awaitable[None]] | None] = ContextVar("trace")
+_WANTED = {"accept": "*/*", "user-agent": "cdp"}
+
+_trace: ContextVar[Look | None] = ContextVar("trace")
+
+
+class _Place(NamedTuple):
+    url: URL
+    address: str  # as it stands in the URL; empty where there is a name
 
 
 class _Checked(AbstractResolver):
@@ -81,36 +91,44 @@ class Wire(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One, within the client's timeout for reading, if it has one."""
-        _trace.set(request.extensions.get("trace"))
+        headers = [(name.decode(), value.decode("latin-1")) for name, value in request.headers.raw]
+        look, body = request.extensions.get("trace"), await request.aread()
         try:
             async with asyncio.timeout(request.extensions.get("timeout", {}).get("read")):
-                if _is_address(request.url.host):  # those are not resolved
-                    await allowed(request.url.host, 0, private=self._private)
-                return await self._answered(request)
+                with _translated():
+                    place = _place(str(request.url))
+                    answer, content = await self._ask(request.method, place, headers, body, look)
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time") from None
-        except (aiohttp.ClientConnectorError, httpcore.ConnectError) as error:
-            raise httpx.ConnectError(type(error).__name__) from error
-        except aiohttp.ClientOSError as error:
-            raise httpx.ReadError(type(error).__name__) from error
-        except aiohttp.ClientError as error:
-            raise httpx.RemoteProtocolError(type(error).__name__) from error
+        raw, stream = list(answer.raw_headers), httpx.ByteStream(content)
+        return httpx.Response(answer.status, headers=raw, stream=stream)
 
-    async def _answered(self, request: httpx.Request) -> httpx.Response:
-        headers = request.headers.raw
-        if any(each in part for pair in headers for part in pair for each in b"\r\n\0"):
+    async def ask(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, look: Look
+    ) -> tuple[int, str | None]:
+        """One, past httpx, at a third of its price: the answer's status and its Retry-After."""
+        with _translated():
+            said = (_WANTED | dict(headers)).items()
+            answer, _ = await self._ask(method, _place(url), said, body, look)
+        return answer.status, answer.headers.get("retry-after")
+
+    async def _ask(
+        self,
+        method: str,
+        place: _Place,
+        headers: Iterable[tuple[str, str]],
+        body: bytes,
+        look: Look | None,
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        _trace.set(look)
+        if place.address:  # those are not resolved
+            await allowed(place.address, 0, private=self._private)
+        if any(each in part for pair in headers for part in pair for each in "\r\n\0"):
             raise httpx.LocalProtocolError("a header has a line break in it")
         async with self._session().request(
-            request.method,
-            URL(str(request.url), encoded=True),
-            headers=[(name.decode(), value.decode("latin-1")) for name, value in headers],
-            data=await request.aread(),
-            allow_redirects=False,
+            method, place.url, headers=list(headers), data=body, allow_redirects=False
         ) as answer:
-            body = await _read(answer.content.iter_any())
-            return httpx.Response(
-                answer.status, headers=list(answer.raw_headers), stream=httpx.ByteStream(body)
-            )
+            return answer, await _read(answer.content.iter_any())
 
     async def aclose(self) -> None:
         """Hang up on all."""
@@ -147,9 +165,24 @@ async def _read(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join(found)
 
 
-def _is_address(host: str) -> bool:
+@lru_cache(maxsize=1000)
+def _place(url: str) -> _Place:
+    parsed = httpx.URL(url)
     try:
-        ipaddress.ip_address(host)
+        ipaddress.ip_address(parsed.host)
     except ValueError:
-        return False
-    return True
+        return _Place(URL(str(parsed), encoded=True), "")
+    return _Place(URL(str(parsed), encoded=True), parsed.host)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Errors as httpx has them, by whose names they are told."""
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, httpcore.ConnectError) as error:
+        raise httpx.ConnectError(type(error).__name__) from error
+    except aiohttp.ClientOSError as error:
+        raise httpx.ReadError(type(error).__name__) from error
+    except aiohttp.ClientError as error:
+        raise httpx.RemoteProtocolError(type(error).__name__) from error

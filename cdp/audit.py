@@ -108,13 +108,11 @@ async def write(connection: Connection, vault: Vault, entries: Sequence[Entry]) 
     await connection.execute(_LOCKED, {"lock": int(Lock.AUDIT)})
     row = (await connection.execute(_HEAD)).first()
     position, mac = (row[0], bytes(row[1])) if row else (0, b"")
-    rows = []
     for entry in entries:
         position += 1
         mac = mac_of(vault, mac, position, entry)
         values = entry._asdict() | {"people": list(entry.people), "at": to_datetime(entry.at)}
-        rows.append(values | {"position": position, "mac": mac})
-    await connection.execute(_ADD, rows)
+        await connection.execute(_ADD, values | {"position": position, "mac": mac})
 
 
 async def listed(

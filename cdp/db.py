@@ -15,21 +15,20 @@ from psycopg import InterfaceError as DriverInterfaceError
 from psycopg import OperationalError as DriverOperationalError
 from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import Format
-from sqlalchemy import CursorResult, TextClause, event, text
+from sqlalchemy import TextClause, event, text
 from sqlalchemy.exc import DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
 from cdp.arrays import ListDumper
 from cdp.errors import ConfigurationError, StoreUnavailable
 from cdp.schema import head
+from cdp.statements import Connection, Row
 
 __all__ = ["Connection", "Database", "Driver", "Row", "named", "normal_url"]
 
 NAME = f"cdp {head()}"  # a migration asks who is connected, and what they know
-Connection = AsyncConnection
-Row = Sequence[Any]
 
 _TRANSIENT = (
     OperationalError,
@@ -136,7 +135,6 @@ class Database:
         event.listen(self._engine.sync_engine, "checkin", self._given_back)
         self._back = asyncio.Event()
         self._asking: asyncio.Task[None] | None = None
-        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         adapters = self._engine.dialect._psycopg_adapters_map  # type: ignore[attr-defined]
         adapters.register_dumper(list, ListDumper)
 
@@ -164,25 +162,25 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction: commits on leaving, rolls back on any exception."""
         with translated():
-            async with self._engine.begin() as connection:
+            async with Connection(self._engine) as connection, connection.begin():
                 yield connection
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[Connection]:
         """A connection on which every statement commits by itself: for single ones."""
         with translated():
-            async with self._single.connect() as connection:
+            async with Connection(self._engine) as connection, connection.by_statement():
                 yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A read-only transaction that sees one moment throughout."""
         with translated():
-            async with self._engine.connect() as plain:
+            async with Connection(self._engine) as connection:
                 # It locks nothing, and may be held for as long as a whole log takes.
-                await plain.execute(_UNHURRIED)
-                await plain.commit()
-                connection = await plain.execution_options(
+                async with connection.by_statement():
+                    await connection.execute(_UNHURRIED)
+                await connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
                 async with connection.begin():
@@ -208,8 +206,7 @@ class Database:
     async def rows(self, statement: TextClause, **values: object) -> Sequence[Row]:
         """Run one statement and return what it gives."""
         async with self.autocommit() as connection:
-            result: CursorResult[Any] = await connection.execute(statement, values)
-            return result.fetchall() if result.returns_rows else ()
+            return (await connection.execute(statement, values)).all()
 
     async def must_answer(self, seconds: float) -> None:
         """StoreUnavailable when the database does not answer in time; asked once for all who ask.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from activation.opening import Connectors
     from activation.stage import Activation
+    from activation.wire import Wire
     from cdp.jobs import Jobs
     from cdp.pipeline import Pipeline
     from cdp.privacy.work import PrivacyWork
@@ -67,7 +68,9 @@ async def pipeline(
     core.keyring.also_forget.append(lambda _: identity.memory.clear())
     wire = Wire(private=private_webhooks)
     async with httpx.AsyncClient(transport=wire, timeout=None) as client:  # noqa: S113 - kinds have
-        connectors = _connectors(core, client, (files, public_url), private=private_webhooks)
+        connectors = _connectors(
+            core, (client, wire), (files, public_url), private=private_webhooks
+        )
         activation = _activation(core, connectors, public_url)
         sends = Sends(core.database, activation, traces)
         try:
@@ -89,11 +92,16 @@ async def pipeline(
 
 
 def _connectors(
-    core: Core, client: httpx.AsyncClient, ours: tuple[Path | None, str], *, private: bool
+    core: Core,
+    ways: tuple[httpx.AsyncClient, Wire],
+    ours: tuple[Path | None, str],
+    *,
+    private: bool,
 ) -> Connectors:
     """What destinations are reached by; their secrets are sealed with the system's key.
 
-    `ours` is where files are written, and where people reach us.
+    `ways` are a client and the wire beneath it; `ours` is where files are written, and where
+    people reach us.
     """
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
@@ -102,7 +110,8 @@ def _connectors(
     from cdp.responses import Tracking
     from cdp.subscriptions import Gone
 
-    system, (files, public_url) = core.vault.system, ours
+    (client, wire), (files, public_url) = ways, ours
+    system = core.vault.system
     finding = Finding(core.database, core.keyring, core.partitions)
     reach = Reach(
         client,
@@ -111,6 +120,7 @@ def _connectors(
         files,
         Tracking(core.vault, public_url.rstrip("/")),
         Unreachable(finding),
+        wire,
     )
     return Connectors(
         reach, lambda key, sealed: system.open(sealed, b"secret" + key.encode()).decode()

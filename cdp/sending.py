@@ -46,7 +46,7 @@ class Sends:
         self._failed: BaseException | None = None
 
     async def begin(self, ready: Sequence[Ready]) -> None:
-        """Begin these sends; returns when they are over, or when that takes long.
+        """Begin these sends; returns when they are over, noted or not, or when that takes long.
 
         What came of a send is noted soon after it ended, whatever the others are doing: somebody
         who withdraws may be waiting for it. Raises what noting an earlier one has failed with.
@@ -68,9 +68,8 @@ class Sends:
         noting = asyncio.create_task(self._note(begun))
         self._noting.add(noting)
         noting.add_done_callback(self._noted)
-        waited = prompt if slow or any(each.slot for each in ready) else {noting}
-        if waited:
-            await asyncio.wait(waited, timeout=PATIENCE_SECONDS)
+        if prompt:
+            await asyncio.wait(prompt, timeout=PATIENCE_SECONDS)
         self._raise()
 
     async def idle(self) -> None:

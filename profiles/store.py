@@ -197,7 +197,8 @@ async def take_due(connection: Connection, now: Instant, limit: int) -> list[Pro
 
 async def next_due(connection: Connection) -> Instant | None:
     """The next instant at which a membership may change by time alone."""
-    return (await connection.execute(_NEXT_DUE)).scalar_one_or_none()
+    due: Instant | None = (await connection.execute(_NEXT_DUE)).scalar_one_or_none()
+    return due
 
 
 async def count(connection: Connection) -> int:

@@ -18,6 +18,7 @@ from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
 from activation.kinds.pushing import FOR_GOOD, GONE, Apps, reaches, texts
 from activation.model import Destination, Outcome
+from activation.posters import ByClient
 from activation.push.sealing import signed
 from activation.reaching import Transport
 from activation.schema import URL, DestinationForm, kind_field
@@ -106,7 +107,7 @@ class Apns(Apps):
         }
         url = f"{settings['url'].rstrip('/')}/3/device/{token}"
         told = Post(url, _payload(message), headers, self.destination.timeout)
-        outcome = await post(self.client, told, claim, now)
+        outcome = await post(ByClient(self.client), told, claim, now)
         if outcome.status == httpx.codes.FORBIDDEN:
             self._token = ("", 0)
         return outcome._replace(final=outcome.status in FOR_GOOD | GONE)

@@ -108,7 +108,7 @@ class Fcm(Apps):
             headers,
             self.destination.timeout,
         )
-        outcome = await post(self.reach.client, told, claim, now)
+        outcome = await post(self.reach.poster, told, claim, now)
         if outcome.status == httpx.codes.UNAUTHORIZED:
             self._token = ("", 0.0)  # and once more with another
         return outcome._replace(final=outcome.status in _FOR_GOOD)

@@ -22,6 +22,7 @@ from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Late, Message, Reach
 from activation.model import Destination, Outcome
+from activation.posters import Poster
 from activation.schema import kind_field, url_field
 from cdp.events import Instant
 from cdp.forms import Written
@@ -154,7 +155,7 @@ def _write(path: Path, content: bytes, claim: Claim) -> None:
 class Bucket:
     """In a store that speaks S3, by path-style requests."""
 
-    client: httpx.AsyncClient
+    poster: Poster
     destination: Destination
     secret: str
 
@@ -170,7 +171,7 @@ class Bucket:
         headers |= {"content-type": MEDIA_TYPE[settings["format"]], "user-agent": "cdp"}
         url = f"{base.scheme}://{host}{path}"
         told = Post(url, content, headers, self.destination.timeout, "PUT")
-        return await post(self.client, told, claim, now)
+        return await post(self.poster, told, claim, now)
 
 
 def _to_directory(destination: Destination, _: Mapping[str, str], reach: Reach) -> Files:
@@ -178,7 +179,7 @@ def _to_directory(destination: Destination, _: Mapping[str, str], reach: Reach) 
 
 
 def _to_bucket(destination: Destination, secrets: Mapping[str, str], reach: Reach) -> Files:
-    bucket = Bucket(reach.client, destination, secrets["secret_access_key"])
+    bucket = Bucket(reach.poster, destination, secrets["secret_access_key"])
     return Files(destination, bucket)
 
 

@@ -12,6 +12,7 @@ import httpx
 from activation.claims import Claim
 from activation.kinds.protocol import Late
 from activation.model import Outcome
+from activation.posters import Poster
 from cdp.events import Instant
 from cdp.times import SECOND
 
@@ -29,26 +30,16 @@ class Post(NamedTuple):
     method: str = "POST"
 
 
-async def post(client: httpx.AsyncClient, told: Post, claim: Claim, now: Instant) -> Outcome:
+async def post(poster: Poster, told: Post, claim: Claim, now: Instant) -> Outcome:
     """What came of it; Late, and not a byte was sent, if the claim was over."""
 
     async def look(event: str, _: Mapping[str, Any]) -> None:
         if event in _ABOUT_TO_SEND and claim.late:
             raise Late
 
-    extensions = {"trace": look}
     try:
-        async with (
-            asyncio.timeout(told.timeout),
-            client.stream(
-                told.method,
-                told.url,
-                content=told.body,
-                headers=dict(told.headers),
-                extensions=extensions,
-            ) as response,
-        ):
-            status, asked = response.status_code, response.headers.get("retry-after")
+        async with asyncio.timeout(told.timeout):
+            status, asked = await poster.ask(told.method, told.url, told.headers, told.body, look)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         return Outcome(False, None, type(error).__name__)
     if 200 <= status < 300:

@@ -11,6 +11,7 @@ import httpx
 
 from activation.claims import Claim
 from activation.model import Delivery, Destination, Outcome
+from activation.posters import ByClient, Poster
 from activation.schema import DestinationForm
 from cdp.events import Instant
 
@@ -65,6 +66,12 @@ class Reach(NamedTuple):
     files: Path | None = None  # below which files may be written; None: nowhere
     tracked: Callable[[Mapping[str, Any], Delivery, str], str] = _as_it_is  # an e-mail's HTML
     unreachable: Unreachable = _unheard
+    wire: Poster | None = None  # beneath the client, where that is not a test's
+
+    @property
+    def poster(self) -> Poster:
+        """What carries deliveries."""
+        return self.wire or ByClient(self.client)
 
 
 MESSAGES_ALONE = "such a destination carries messages alone"

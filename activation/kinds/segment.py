@@ -77,7 +77,7 @@ class Segment:
         body = msgspec.json.encode({"batch": batch, "sentAt": iso(now)})
         url = self.destination.settings["url"].rstrip("/") + "/v1/batch"
         told = Post(url, body, {**traced, **self.headers}, self.destination.timeout)
-        return await post(self.reach.client, told, claim, now)
+        return await post(self.reach.poster, told, claim, now)
 
 
 def _fitting(each: Sequence[list[dict[str, Any]]]) -> Iterator[list[list[dict[str, Any]]]]:

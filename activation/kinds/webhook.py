@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import httpx
 import msgspec
 from marshmallow import fields, validate
 
@@ -21,6 +20,7 @@ from activation.claims import Claim
 from activation.kinds.posting import Post, post
 from activation.kinds.protocol import DestinationKind, Message, Reach
 from activation.model import Destination, Outcome, body
+from activation.posters import Poster
 from activation.schema import kind_field, url_field
 from cdp.events import Instant
 from cdp.forms import WholeNumber, Written
@@ -93,7 +93,7 @@ def _batch(messages: Sequence[Message], now: Instant) -> _Told:
 class Webhook:
     """Posts deliveries to one destination."""
 
-    client: httpx.AsyncClient
+    poster: Poster
     destination: Destination
     secret: str
     most: int = 1
@@ -123,12 +123,12 @@ class Webhook:
             "webhook-signature": signature(self.secret, told.id, timestamp, told.payload),
         }
         url, timeout = self.destination.settings["url"], self.destination.timeout
-        return await post(self.client, Post(url, told.payload, headers, timeout), claim, now)
+        return await post(self.poster, Post(url, told.payload, headers, timeout), claim, now)
 
 
 def _opened(destination: Destination, secrets_: Mapping[str, str], reach: Reach) -> Webhook:
     most: int = destination.settings.get("batch", 1)
-    return Webhook(reach.client, destination, secrets_["secret"], most)
+    return Webhook(reach.poster, destination, secrets_["secret"], most)
 
 
 WEBHOOK = DestinationKind(

@@ -136,7 +136,7 @@ class WebPush:
             "urgency": self.destination.settings["urgency"],
         }
         told = Post(str(url), body, headers, self.destination.timeout)
-        outcome = await post(self.reach.client, told, claim, now)
+        outcome = await post(self.reach.poster, told, claim, now)
         return outcome._replace(final=outcome.status in FOR_GOOD | GONE)
 
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from cdp.db import Connection, Database, named
+from cdp.db import Connection, Database, Row, named
 from cdp.errors import StoreUnavailable, Unreadable
 from cdp.events import Event, Instant, SubjectId
 from cdp.log import erasures
@@ -14,32 +14,26 @@ from cdp.log.codec import unpack_event
 from cdp.log.store import Record
 from cdp.log.vault import Seal, Vault
 
+# Beside its key: when it was last erased, and its person's word on whether events may be stored.
+_BESIDE = """
+    (select at from erasures e where e.subject = x.id),
+    case when exists (select from uncollectable u where u.subject = x.id) then false
+         when exists (select from collectable c where c.subject = x.id) then true end
+"""
 _LOAD = named(
-    """
-    select s.id, s.key, e.at,
-           case when exists (select from uncollectable u where u.subject = s.id) then false
-                when exists (select from collectable c where c.subject = s.id) then true end
-      from subjects s left join erasures e on e.subject = s.id where s.id = any(:ids)
-    """
-)
-_DECIDED = named(
-    """
-    select subject, bool_and(collect), max(at) from (
-        select subject, false as collect, null::bigint as at from uncollectable
-         where subject = any(:ids) union all
-        select subject, true, null from collectable where subject = any(:ids) union all
-        select subject, null, at from erasures where subject = any(:ids)) known
-     group by subject
-    """
+    f"""
+    select x.id, s.key, {_BESIDE} from unnest(cast(:ids as bytea[])) x(id)
+      left join subjects s on s.id = x.id
+    """  # noqa: S608 - our own constant
 )
 _CREATE = named(
-    """
-    insert into subjects (id, key)
+    f"""
+    insert into subjects as x (id, key)
     select * from unnest(cast(:ids as bytea[]), cast(:keys as bytea[])) new(id, key)
      where (select count(*) from suppressions s where s.subject = new.id and not s.lifted) = 0
        and not exists (select from keyset where former = :check and settled_at is not null)
-    on conflict (id) do nothing
-    """
+    on conflict (id) do nothing returning x.id, x.key, {_BESIDE}
+    """  # noqa: S608 - our own constant
 )
 
 _GIVEN_UP = named(
@@ -95,7 +89,7 @@ class Keyring:
         self, connection: Connection, subjects: Iterable[SubjectId]
     ) -> dict[SubjectId, Seal]:
         """The keys of these subjects, as far as they exist."""
-        held = await self._read(connection, set(subjects))
+        held, _ = await self._read(connection, set(subjects))
         return {subject: each.box for subject, each in held.items()}
 
     async def renewed(
@@ -109,36 +103,32 @@ class Keyring:
         """What is known of these subjects, whether or not an event of theirs was ever stored."""
         if subjects <= self._held.keys():
             return {subject: self._held[subject].known for subject in subjects}
-        async with database.transaction() as connection:
-            found = await self._read(connection, subjects)
-            known = {subject: each.known for subject, each in found.items()}
-            new = list(subjects - found.keys())
-            if new:
-                rows = await connection.execute(_DECIDED, {"ids": new})
-                known |= {row[0]: _known(row[1], row[2]) for row in rows}
-        return known
+        async with database.autocommit() as connection:
+            held, strangers = await self._read(connection, subjects)
+        return strangers | {subject: each.known for subject, each in held.items()}
 
     async def ensure(
         self, database: Database, subjects: Iterable[SubjectId]
     ) -> dict[SubjectId, Held]:
-        """The keys of these subjects, made where there is none. Concurrent makers agree on one.
+        """The keys of these subjects, made for those that are not at hand, where there is none.
 
-        For subjects in the suppression list none is made. StoreUnavailable if the master key was
-        changed, and this process has not taken it up yet.
+        Concurrent makers agree on one. For subjects in the suppression list none is made.
+        StoreUnavailable if the master key was changed, and this process has not taken it up yet.
         """
         wanted = set(subjects)
-        if wanted <= self._held.keys():
-            return {subject: self._held[subject] for subject in wanted}
-        async with database.transaction() as connection:
-            found = await self._read(connection, wanted)
-            missing = sorted(wanted - found.keys())
-            if missing:
-                keys = [self.vault.new_key(subject) for subject in missing]
-                values = {"ids": missing, "keys": keys, "check": self.vault.check}
-                await connection.execute(_CREATE, values)
-        if missing:  # what is remembered has to be committed: nothing else would open what it seals
-            async with database.transaction() as connection:
-                found |= await self._read(connection, set(missing))
+        found, missing = self._at_hand(wanted)
+        if not missing:
+            return found
+        forgets = self._forgets
+        ids = sorted(missing)
+        values = {"ids": ids, "keys": [self.vault.new_key(each) for each in ids]}
+        async with database.autocommit() as connection:
+            made = (await connection.execute(_CREATE, values | {"check": self.vault.check})).all()
+        found |= self._opened(made, forgets)  # committed: nothing else would open what these seal
+        if not wanted <= found.keys():
+            async with database.autocommit() as connection:
+                others, _ = await self._read(connection, wanted - found.keys())
+                found |= others
                 if not wanted <= found.keys():
                     await self._must_be_in_force(connection)
         return found
@@ -189,9 +179,9 @@ class Keyring:
         self._forgets += 1
         self._held.clear()
 
-    async def _read(
-        self, connection: Connection, subjects: set[SubjectId]
-    ) -> dict[SubjectId, Held]:
+    def _at_hand(
+        self, subjects: Iterable[SubjectId]
+    ) -> tuple[dict[SubjectId, Held], list[SubjectId]]:
         found: dict[SubjectId, Held] = {}
         missing: list[SubjectId] = []
         for subject in subjects:
@@ -201,14 +191,27 @@ class Keyring:
             else:
                 self._held.move_to_end(subject)
                 found[subject] = held
+        return found, missing
+
+    async def _read(
+        self, connection: Connection, subjects: set[SubjectId]
+    ) -> tuple[dict[SubjectId, Held], dict[SubjectId, Known]]:
+        """Those that have a key, and what is known of the others."""
+        found, missing = self._at_hand(subjects)
         if not missing:
-            return found
+            return found, {}
         forgets = self._forgets
         rows = (await connection.execute(_LOAD, {"ids": missing})).all()
+        found |= self._opened([row for row in rows if row[1] is not None], forgets)
+        return found, {row[0]: _known(row[3], row[2]) for row in rows if row[1] is None}
+
+    def _opened(self, rows: Sequence[Row], forgets: int) -> dict[SubjectId, Held]:
+        """Also at hand from now on, unless what was read may be out of date by now."""
+        found: dict[SubjectId, Held] = {}
         for subject, wrapped, erased, collect in rows:
             box = self.vault.unwrap(subject, wrapped, renewed=erased is not None)
             found[subject] = Held(box, _known(collect, erased))
-            if forgets == self._forgets:  # else what was read may be out of date by now
+            if forgets == self._forgets:
                 self._held[subject] = found[subject]
         while len(self._held) > self._size:
             self._held.popitem(last=False)

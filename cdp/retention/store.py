@@ -170,4 +170,5 @@ async def advance(connection: Connection, found: Over, done: int) -> None:
 async def keep_for(connection: Connection, key: str, days: int | None) -> str | None:
     """Keep a source's events so many days, or for good; its name, None if there is no such key."""
     values = {"hash": hashed(key), "id": key, "days": days}
-    return (await connection.execute(_KEEP, values)).scalar()
+    name: str | None = (await connection.execute(_KEEP, values)).scalar()
+    return name

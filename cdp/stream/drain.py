@@ -93,6 +93,8 @@ class ChunkDrain:
         if chunk.generation == self._generation:
             self._in_flight[chunk.topic] -= 1
             metrics.in_flight.labels(chunk.topic).set(self._in_flight[chunk.topic])
+            if not self._in_flight[chunk.topic]:
+                self._pace.handled(chunk.topic)
             self.topics.wake()
 
     def _new_offset(self, tp: TP) -> None:
@@ -130,8 +132,8 @@ class ChunkDrain:
                 return {}
             if parts:
                 found[TP(topic, min(parts))] = [self._taken(Chunk(topic, parts, generation))]
-            else:
-                self._pace.drained(topic)
+            if all(len(records) < limit for records in parts.values()):
+                self._pace.drained(topic)  # what comes from now on is told
         if not found:
             self._pace.grew(await self.topics.wait(min(timeout, self._pace.wait())))
         return found

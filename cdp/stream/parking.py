@@ -42,6 +42,8 @@ _FAILED = named(
      where topic = :topic and partition = :partition and "offset" = :offset
     """
 )
+_PLACE = ("topic", "partition", "offset")
+_SHOWN = (*_PLACE, "error", "at")
 
 
 class Outcome(NamedTuple):
@@ -56,7 +58,7 @@ class Outcome(NamedTuple):
 async def listed(connection: Connection, limit: int = 20) -> list[dict[str, Any]]:
     """The oldest parked records, with their errors."""
     rows = await connection.execute(_LISTED, {"limit": limit})
-    return [dict(row._mapping) for row in rows]
+    return [dict(zip(_SHOWN, row, strict=True)) for row in rows]
 
 
 async def retry(database: Database, stages: Sequence[Stage]) -> AsyncIterator[Outcome]:
@@ -67,7 +69,7 @@ async def retry(database: Database, stages: Sequence[Stage]) -> AsyncIterator[Ou
     by_topic = {stage.topic: stage for stage in stages}
     async with database.transaction() as connection:
         rows = await connection.execute(_PLACES, {"topics": list(by_topic)})
-        places = [dict(row._mapping) for row in rows]
+        places = [dict(zip(_PLACE, row, strict=True)) for row in rows]
     for place in places:
         error = ""
         try:
@@ -86,7 +88,7 @@ async def _again(database: Database, stage: Stage, place: dict[str, Any]) -> Non
         row = (await connection.execute(_TAKE, place)).first()
         if row is None:  # somebody else is at it
             return
-        record = Record(place["offset"], row.key, b"", row.value)
+        record = Record(place["offset"], row[0], b"", row[1])
         if place["topic"] == EVENTS:
             at = {place["partition"]: place["offset"]}
             record = (await store.read(connection, EVENTS, at, 1))[place["partition"]][0]

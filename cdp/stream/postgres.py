@@ -91,7 +91,7 @@ class PostgresBroker:
         self, topic: str, positions: Mapping[int, int], limit: int
     ) -> dict[int, list[Record]]:
         """Up to `limit` records per partition, from these positions on."""
-        async with self._database.transaction() as connection:
+        async with self._database.autocommit() as connection:
             return await store.read(connection, topic, positions, limit)
 
     async def wait(self, timeout: float) -> set[str]:

@@ -216,25 +216,30 @@ async def test_nothing_personal_stands_in_clear(api: Api) -> None:
         assert mark.encode() not in seen
 
 
-class _LosesTheFirstCommit(Database):
-    """The line breaks when the first transaction is to be committed."""
+class _LosesTheFirstAnswer(Database):
+    """The line breaks at the first statement that commits by itself: before it does, or after."""
 
     lost = False
+    before = False
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        async with super().transaction() as connection:
+    async def autocommit(self) -> AsyncIterator[Connection]:
+        breaks, self.lost = not self.lost, True
+        async with (
+            self.transaction() if breaks and self.before else super().autocommit() as connection
+        ):
             yield connection
-            if not self.lost:
-                self.lost = True
+            if breaks:
                 raise StoreUnavailable("the line broke")
 
 
-async def test_a_key_that_was_not_committed_seals_nothing(instance: Instance) -> None:
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_key_that_was_not_committed_seals_nothing(instance: Instance, before: bool) -> None:
     """What is sealed by a key that nobody keeps would be lost."""
     subject = instance.core.vault.subject("user_id", "new")
     keyring = Keyring(instance.core.vault)
-    database = _LosesTheFirstCommit(instance.core.database.url)
+    database = _LosesTheFirstAnswer(instance.core.database.url)
+    database.before = before
     with pytest.raises(StoreUnavailable):
         await keyring.ensure(database, [subject])
     used = (await keyring.ensure(database, [subject]))[subject].box

@@ -15,6 +15,7 @@ from activation.kinds.protocol import Message
 from activation.kinds.webhook import Webhook
 from activation.model import Delivery, Destination
 from activation.reaching import ForbiddenAddress, Transport
+from activation.wire import Wire
 from cdp import times
 
 SECRET = "whsec_" + "a" * 32
@@ -90,8 +91,8 @@ async def test_the_ledger_says_why(inside: int) -> None:
         key="d", kind="webhook", settings={"url": f"http://127.0.0.1:{inside}/"}
     )
     delivery = Delivery(b"d" * 16, "d", b"p" * 16, "s", "entered", times.now(), "")
-    async with httpx.AsyncClient(transport=Transport(private=False)) as client:
-        (outcome,) = await Webhook(client, destination, SECRET).send(
+    async with Wire(private=False) as wire:
+        (outcome,) = await Webhook(wire, destination, SECRET).send(
             [Message(delivery, {}, {}, {})], begin(times.now), times.now()
         )
     assert (outcome.delivered, outcome.reason) == (False, "ForbiddenAddress")

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from activation.kinds.protocol import Late
+from activation.posters import Look
 from activation.reaching import ForbiddenAddress
 from activation.wire import MOST_BYTES, Wire
 from tests.support.certificates import certificates
@@ -195,3 +196,50 @@ async def test_certificates_are_checked(
         else:
             with pytest.raises(httpx.ConnectError):
                 await client.post(server.url, content=b"x")
+
+
+BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\nhi"
+
+
+async def goes_on(event: str, about: object) -> None:
+    """Wants to."""
+
+
+async def asked(wire: Wire, url: str, look: Look = goes_on, **headers: str) -> tuple[int, Any]:
+    return await wire.ask("POST", url, headers, b"body", look)
+
+
+async def test_what_is_asked_past_httpx() -> None:
+    async with Wire(private=True) as wire:
+        async with served(BUSY) as server:
+            for _ in range(3):
+                assert await asked(wire, server.url, **{"x-one": "1"}) == (503, "7")
+            with pytest.raises(httpx.LocalProtocolError):
+                await asked(wire, server.url, **{"x-one": "1\r\nx-two: 2"})
+        assert (server.connections, len(server.requests)) == (1, 3)
+        head, _, body = server.requests[0].partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        assert lines[0] == b"POST /a?b=c HTTP/1.1"
+        assert lines[1] == b"Host: " + httpx.URL(server.url).netloc
+        assert {b"accept: */*", b"user-agent: cdp", b"x-one: 1", b"Content-Length: 4"} <= set(lines)
+        assert body == b"body"
+        async with served(b"SSH-2.0-OpenSSH_9.6\r\n") as server:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await asked(wire, server.url)
+        with pytest.raises(httpx.InvalidURL):
+            await asked(wire, "http://a:b/")
+
+
+async def test_nothing_is_asked_where_nobody_may_or_wants_to() -> None:
+    async def late(event: str, about: object) -> None:
+        raise Late
+
+    async with served(OK) as server:
+        async with Wire(private=True) as wire:
+            with pytest.raises(Late):
+                await asked(wire, server.url, late)
+        for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
+            async with Wire(private=False) as wire:
+                with pytest.raises(ForbiddenAddress):
+                    await asked(wire, server.url.replace("127.0.0.1", host))
+    assert server.requests == []
