@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
@@ -153,20 +155,21 @@ def _upgrade(connection: Connection, wanted: Migration) -> None:
     if found.newer and found.problem:
         raise ConfigurationError(found.problem)
     only_expand = wanted.only_expand and bool(found.revision)  # a new one has no older processes
-    for number, step in enumerate(found.missing):
-        if wanted.to and step.revision > wanted.to:
-            return
-        if only_expand and step.phase == CONTRACT:
-            left = [each for each in found.missing[number:] if each.phase == EXPAND]
-            if left:
-                raise Conflict(
-                    f"{left[0].revision} comes after {step.revision}, which takes away what older "
-                    "versions need: end their processes, and run `cdp migrate` without --expand"
-                )
-            return
-        if step.phase == CONTRACT:
-            _nobody_older(connection, step)
-        _run(connection, step)
+    left = [each for each in found.missing if each.revision <= (wanted.to or found.head)]
+    while left:
+        together = list(takewhile(lambda each: each.phase == EXPAND, left)) or left[:1]
+        if together[0].phase == CONTRACT:
+            if only_expand:
+                added = [each.revision for each in left if each.phase == EXPAND]
+                if added:
+                    raise Conflict(
+                        f"{added[0]} comes after {left[0].revision}, which takes away what older "
+                        "versions need: end their processes, and run `cdp migrate` without --expand"
+                    )
+                return
+            _nobody_older(connection, together[0])
+        _run(connection, together)
+        left = left[len(together) :]
 
 
 def _nobody_older(connection: Connection, step: Step) -> None:
@@ -179,38 +182,45 @@ def _nobody_older(connection: Connection, step: Step) -> None:
         )
 
 
-def _run(connection: Connection, step: Step) -> None:
-    """One migration, in its transaction; a lock that is not to be had is tried for again."""
+def _run(connection: Connection, steps: Sequence[Step]) -> None:
+    """Each in its transaction; a lock that is not to be had is tried for again."""
+    waits: Counter[Step] = Counter()
+    while not _applied(connection, steps):
+        step = _fit(connection).missing[0]
+        waits[step] += 1
+        if waits[step] == _LOCK_TRIES:
+            raise Conflict(
+                f"{step.revision} ({step.title}) did not get its lock in {_LOCK_TRIES} tries: "
+                "an old transaction in pg_stat_activity holds one of its tables"
+            )
+        log.warning("migration_waits", revision=step.revision, attempt=waits[step])
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _applied(connection: Connection, steps: Sequence[Step]) -> bool:
+    """By one call of Alembic, which reads all files at each; False if one had to wait too long."""
     from alembic import command
     from alembic.config import Config
+
+    def applied(**told: Any) -> None:
+        if steps[0].phase == CONTRACT:  # then it is the only one
+            connection.execute(text(_CONTRACTED), {"revision": steps[0].revision.encode()})
 
     config = Config()
     config.set_main_option("script_location", str(schema.VERSIONS[0].parent))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", "\n".join(map(str, schema.VERSIONS)))
-    config.attributes["connection"] = connection
-
-    def applied(**told: Any) -> None:
-        if step.phase == CONTRACT:
-            connection.execute(text(_CONTRACTED), {"revision": step.revision.encode()})
-
-    config.attributes["applied"] = applied
+    config.attributes.update(connection=connection, applied=applied)
     connection.rollback()  # Alembic begins and ends transactions where it finds none
-    for attempt in range(_LOCK_TRIES):
-        try:
-            command.upgrade(config, step.revision)
-            connection.commit()
-            return
-        except OperationalError as error:
-            connection.rollback()
-            if getattr(error.orig, "sqlstate", None) != _LOCKED:
-                raise
-            log.warning("migration_waits", revision=step.revision, attempt=attempt)
-        time.sleep(_PAUSE_SECONDS)
-    raise Conflict(
-        f"{step.revision} ({step.title}) did not get its lock in {_LOCK_TRIES} tries: something "
-        "holds one of its tables for long; look for old transactions in pg_stat_activity"
-    )
+    try:
+        command.upgrade(config, steps[-1].revision)
+        connection.commit()
+    except OperationalError as error:
+        connection.rollback()
+        if getattr(error.orig, "sqlstate", None) != _LOCKED:
+            raise
+        return False
+    return True
 
 
 def _settle(connection: Connection, partitions: int, key_check: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run a command; an error of ours is one line, in a log one of its own, and exit code 2."""
+    gc.set_threshold(500_000)  # what is imported stays: looking through it again and again is vain
     try:
         if sys.argv[1:2] == ["health"] and len(sys.argv) <= 3 and "--help" not in sys.argv:
             ask_health(*sys.argv[2:])
@@ -23,6 +25,8 @@ def main() -> None:
         if not logs.tells_the_end(error):
             print(f"cdp: {error}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        gc.freeze()  # nor when it ends: what is left goes with the process
 
 
 def ask_health(url: str = "") -> NoReturn:
