@@ -7,6 +7,7 @@ public interface only.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -19,11 +20,11 @@ import pytest
 from tests.support.clusters import plain_url
 from tests.support.platform import Platform, running
 
-EVENTS = 50_000
+EVENTS = 25_000  # or more: the load outlasts the kills
 PEOPLE = 400
 BATCH = 100
 SENDERS = 4
-PACE = 0.35  # seconds between a sender's batches: the load outlasts the kills
+PACE = 0.35  # seconds between a sender's batches
 KILLS = 24
 VICTIMS = ("cdp api", "cdp worker", "cdp scheduler", "postgres -D")
 TRANSIENT = {408, 429, 500, 502, 503, 504}
@@ -38,21 +39,23 @@ def carrier(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 class Load:
-    """Sends every event until it is acknowledged, as an SDK would."""
+    """Sends each event until it is acknowledged, as an SDK would, and goes on until told to end."""
 
     def __init__(self, platform: Platform, seed: int) -> None:
         self.platform = platform
         self.sent: Counter[str] = Counter()
         self.attempts = 0
-        self._batches = [self._batch(number, seed) for number in range(EVENTS // BATCH)]
+        self.may_end = asyncio.Event()
+        self._seed = seed
+        self._numbers = itertools.count()
 
-    def _batch(self, number: int, seed: int) -> list[dict[str, Any]]:
-        batch = []
+    def _batch(self) -> list[dict[str, Any]]:
+        batch, number = [], next(self._numbers)
         for position in range(BATCH):
             user = f"u{(number * BATCH + position) * 7919 % PEOPLE}"
             self.sent[user] += 1
             call = {"type": "track", "event": "Tick", "userId": user}
-            call |= {"anonymousId": f"d-{user}", "messageId": f"{seed}-{number}-{position}"}
+            call |= {"anonymousId": f"d-{user}", "messageId": f"{self._seed}-{number}-{position}"}
             batch.append(call)
         return batch
 
@@ -64,8 +67,8 @@ class Load:
             await asyncio.gather(*(self._sender(client) for _ in range(SENDERS)))
 
     async def _sender(self, client: httpx.AsyncClient) -> None:
-        while self._batches:
-            batch = self._batches.pop()
+        while not self.may_end.is_set() or self.sent.total() < EVENTS:
+            batch = self._batch()
             while not await self._acknowledged(client, batch):
                 await asyncio.sleep(0.1)
             await asyncio.sleep(PACE)
@@ -110,11 +113,12 @@ async def test_kill_dash_nine_at_random_moments_loses_and_doubles_nothing(
         async with asyncio.timeout(300):
             killed = await kill_at_random(platform, random.Random(seed), victims)
             assert not sending.done(), "the last kills hit an idle platform"
+            load.may_end.set()
             await sending
         assert len(killed) == len(victims), killed
         await asyncio.to_thread(platform.wait_quiet, 240)
         status = platform.status()
-        assert (status["events"], status["parked"]) == (EVENTS, 0)
+        assert (status["events"], status["parked"]) == (load.sent.total(), 0)
         counts = Counter({u: platform.profile(f"user_id:{u}")["events"]["Tick"] for u in load.sent})
         assert counts == load.sent
         size = platform.call("GET", "/segments/busy").json()["size"]

@@ -18,10 +18,11 @@ import pytest
 
 from cdp.errors import Unreadable
 from cdp.log.vault import Vault
+from tests.support.born import again
 from tests.support.clusters import plain_url
 from tests.support.kafka import Kafka
 from tests.support.planted import Planted, found_in
-from tests.support.platform import Platform, running
+from tests.support.platform import Platform
 
 PLANTED = Planted()
 MARK = PLANTED.token
@@ -161,7 +162,7 @@ def busy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Busy]:
         kafka: Kafka = request.getfixturevalue("kafka")
         settings["CDP_KAFKA_URL"] = plain_url(kafka)
         places.append(kafka.home / "data")
-    with running(home, **settings) as platform:
+    with again(home, **settings) as platform:
         yield Busy(platform, places)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil
 
-from tests.support.platform import Platform, running
+from tests.support.born import again
+from tests.support.platform import Platform
 from tests.support.receiver import receiving
 
 PEOPLE, BATCH = 3_000, 500
@@ -51,7 +52,7 @@ def _kill(platform: Platform, words: str) -> None:
 
 
 async def test_a_first_load_survives_kills(tmp_path: Path) -> None:
-    with running(tmp_path) as platform:
+    with again(tmp_path) as platform:
         await asyncio.to_thread(_buy, platform)
         async with receiving() as receiver:
             hook = {"kind": "webhook", "url": receiver.url, "segments": ["buyers"]}

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.support.born import again
 from tests.support.clusters import plain_url
 from tests.support.exposed import documented, families
 from tests.support.kafka import Kafka
 from tests.support.otlp import Otlp, receiving_spans
-from tests.support.platform import Platform, free_ports, running
+from tests.support.platform import Platform, free_ports
 from tests.support.receiver import receiving
 from tests.support.samples import of_text
 
@@ -37,7 +38,7 @@ def first_port() -> int:
 def watched(
     tmp_path_factory: pytest.TempPathFactory, otlp: Otlp, first_port: int
 ) -> Iterator[Platform]:
-    with running(
+    with again(
         tmp_path_factory.mktemp("watched"),
         CDP_WORKERS="2",
         CDP_METRICS_PORT=str(first_port),
@@ -129,7 +130,7 @@ def test_over_kafka_the_relay_is_seen_too(
 ) -> None:
     port = free_ports(4)
     settings = {"CDP_KAFKA_URL": plain_url(kafka), "CDP_METRICS_PORT": str(port)}
-    with running(tmp_path_factory.mktemp("relayed"), **settings) as platform:
+    with again(tmp_path_factory.mktemp("relayed"), **settings) as platform:
         platform.send("/v1/track", {"userId": "ada", "event": "Seen"})
         platform.wait_quiet()
         relay = of_text(door(port + 2))

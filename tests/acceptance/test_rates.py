@@ -6,7 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from tests.support.platform import Platform, running
+from tests.support.born import again
+from tests.support.platform import Platform
 from tests.support.receiver import Answer, Request, receiving
 
 RATE, PEOPLE = 50.0, 250
@@ -27,7 +28,7 @@ async def test_two_workers_hold_one_rate(tmp_path: Path) -> None:
         came.append(time.monotonic())
         return 200, {}
 
-    with running(tmp_path, CDP_WORKERS="2") as platform:
+    with again(tmp_path, CDP_WORKERS="2") as platform:
         async with receiving() as receiver:
             receiver.answer = answer
             await asyncio.to_thread(_set_up, platform, receiver.url)

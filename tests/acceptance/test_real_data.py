@@ -21,8 +21,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.support.born import again
 from tests.support.data import public
-from tests.support.platform import Platform, running
+from tests.support.platform import Platform
 
 NAMES = {"view": "Product Viewed", "cart": "Product Added", "purchase": "Product Purchased"}
 CARTED = {
@@ -47,7 +48,7 @@ def rows(file: Path) -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def platform(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One of its own: its numbers are those of the file and of nothing else."""
-    with running(tmp_path_factory.mktemp("real")) as started:
+    with again(tmp_path_factory.mktemp("real")) as started:
         yield started
 
 

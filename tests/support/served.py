@@ -18,7 +18,7 @@ from cdp.instance import Running
 from tests.support.instances import Api, api_on, instance_on
 
 Before: TypeAlias = Callable[[Api], Awaitable[None]]
-_START_SECONDS = 30.0
+_START_SECONDS = 90.0
 
 
 @dataclass

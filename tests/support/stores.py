@@ -21,6 +21,8 @@ from cdp.services.valkey import Valkey
 MASTER_KEY = "ab" * 32
 PLACE = "CA"  # by its law, behaviour is stored and personalisation allowed until somebody objects
 PARTITIONS = 4
+# No test cuts the power, and hundreds of databases that nobody uses any more are not looked after.
+_SPARED = ("fsync", "autovacuum")
 
 
 @dataclass
@@ -64,6 +66,9 @@ def started(home: Path) -> Iterator[Stores]:
         postgres.start()
         valkey.start()
         with psycopg.connect(postgres.url, autocommit=True) as connection:
+            for name in _SPARED:
+                connection.execute(f"alter system set {name} = off")
+            connection.execute("select pg_reload_conf()")
             connection.execute("create database template_cdp")
         stores = Stores(postgres, valkey)
         check = Vault(bytes.fromhex(MASTER_KEY)).check

@@ -67,6 +67,7 @@ def test_it_must_not_wait_for_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="did not end within"):
         ask(python("import time; time.sleep(60)"))
     assert time.monotonic() - began < 10
+    monkeypatch.undo()
     assert ask(python(f"input() if False else print({KEY!r})")) == (KEY,)
     with pytest.raises(ConfigurationError, match="exit code 1"):  # nobody is there to answer
         ask(python("input()"))
