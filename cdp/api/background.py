@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 import structlog
@@ -31,6 +31,7 @@ from cdp.suppression.listed import Suppressed
 from consent.gate import CollectionGate
 
 _RETRY_SECONDS = 1.0
+_FIRST_SECONDS = 2.0  # that the first request waits for the news at most
 _SUBJECTS = "cdp_subjects"
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,7 @@ class Background:
     tally: Tally
     catalogue: Catalogue
     questions: Questions
+    _tried: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -70,6 +72,8 @@ class Background:
         tasks = [asyncio.create_task(work) for work in works]
         for task in tasks:
             task.add_done_callback(_end_process)
+        with contextlib.suppress(TimeoutError):  # what is learned until then is forgotten there
+            await asyncio.wait_for(self._tried.wait(), _FIRST_SECONDS)
         yield
         for task in tasks:
             task.remove_done_callback(_end_process)
@@ -92,6 +96,7 @@ class Background:
                     await self._renew()
                     await self.plans.renew(self.database)
                     await self._renew_content()
+                    self._tried.set()
                     async for note in connection.notifies():
                         if note.channel == plan_store.CHANGED:
                             await self.plans.renew(self.database)
@@ -104,6 +109,7 @@ class Background:
                             self.keyring.forget([bytes.fromhex(note.payload)])
             except (StoreUnavailable, psycopg.Error, OSError) as error:
                 log.info("listen_lost", error=type(error).__name__)
+            self._tried.set()
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _renew(self) -> None:
