@@ -1,4 +1,4 @@
-"""HTTP/1.1 for many small requests: aiohttp, beneath httpx, whose own pool is slow with many.
+"""HTTP/1.1 for many small requests: aiohttp, past httpx or beneath it, whose own pool is slow.
 
 What a name stands for is checked at every connection, as in `activation.reaching`. Answers are read
 whole, up to a size, so that their connections can be used again.

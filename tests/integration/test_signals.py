@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from cdp import main
-from cdp.db import named
+from cdp.db import Database, Driver, named
 from cdp.instance import Running
 from cdp.replay import until_quiet
 from consent.signals.google import NAMES
-from tests.conftest import Api
+from tests.conftest import Api, Instance
+from tests.support.instances import api_on
 from tests.support.signals import NONE, OPTED_OUT, SOME
 
 _RECORDED = named('select at from events where consent order by partition, "offset"')
@@ -140,3 +146,22 @@ async def test_gpc_of_somebody_who_is_not_collected_leaves_one_fact(api: Api) ->
     for _ in range(4):
         await track(api, "de", {"jurisdiction": "DE"}, headers={"sec-gpc": "1"})
     assert await recorded(api) == 1
+
+
+async def test_an_objection_in_the_moment_of_the_start_leaves_one_fact(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered is forgotten when the API begins to listen, here over a slow line."""
+    prompt = Database.driver
+
+    @asynccontextmanager
+    async def slow(self: Database) -> AsyncIterator[Driver]:
+        await asyncio.sleep(0.05)
+        async with prompt(self) as connection:
+            yield connection
+
+    monkeypatch.setattr(Database, "driver", slow)
+    async with api_on(instance) as api:
+        for _ in range(15):
+            await track(api, "gpc", headers={"sec-gpc": "1"})
+        assert await recorded(api) == 1

@@ -123,9 +123,10 @@ const does = {
     // Of pushes with one tag, one is shown.
     for (let wait = 250; wait <= 8000; wait *= 2) {
       await session.send("ServiceWorker.deliverPushMessage", message);
-      await page.waitForTimeout(wait);
-      const found = await page.evaluate(shown);
-      if (found.length) return { shown: found };
+      for (const end = Date.now() + wait; Date.now() < end; await page.waitForTimeout(50)) {
+        const found = await page.evaluate(shown);
+        if (found.length) return { shown: found };
+      }
     }
     return { shown: [] };
   },
