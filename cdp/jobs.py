@@ -1,15 +1,11 @@
-"""What happens by the clock: timers, retries, builds, trimming. One scheduler does it at a time."""
+"""What happens by the clock: timers, retries, builds, trimming; `timetable` says how often."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 import activation.campaigns.store as campaigns
 import activation.store as delivery_store
@@ -19,11 +15,8 @@ from activation.lanes import releasing
 from cdp import metrics, times, touches
 from cdp.builds import Builder
 from cdp.db import Database
-from cdp.errors import StoreUnavailable
 from cdp.events import DELIVERIES, TOUCHED
 from cdp.evidence.chaining import Chaining
-from cdp.leading import leading
-from cdp.locks import Lock
 from cdp.log import store as log_store
 from cdp.log.store import Message
 from cdp.matchwork import MatchWork
@@ -39,17 +32,6 @@ from cdp.stream import checkpoints
 from cdp.syncing import Syncing
 
 _SLICE = 2000
-_TICK = 0.25  # seconds; exits by time happen within it
-_HELD_SECONDS = 1
-_RULES_SECONDS = 1
-_MATCH_SECONDS = 1
-_CHAIN_SECONDS = 1
-_TRIM_SECONDS = 5
-_MODEL_SECONDS = 1
-_EXPIRE_SECONDS = 60
-_RHYTHM_SECONDS = 3600
-_SCHEDULE_SECONDS = 1
-_SYNC_SECONDS = 1
 _PAUSE = 0.05  # seconds between two pieces of what must hold up nobody
 
 log = structlog.get_logger(__name__)
@@ -158,6 +140,10 @@ class Jobs:
         """Delete archives of people's data that were there to be fetched for long enough."""
         await self.privacy.expire()
 
+    async def recall_models(self) -> None:
+        """Show what had been measured of models before this process began."""
+        await self.learning.recall()
+
     async def fit_models(self) -> None:
         """Fit the models that are due."""
         while await self.learning.step():  # noqa: ASYNC110 - lets the other jobs in
@@ -185,77 +171,3 @@ class Jobs:
         """Delete what the outbox's consumers have handled."""
         async with self.database.transaction() as connection:
             await checkpoints.trim(connection)
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Lead until told to stop, or until a job fails for good, which is raised."""
-        async with leading(self.database, Lock.SCHEDULER, stop) as lead:
-            if lead is None:
-                return
-            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            scheduler = self._scheduler(failed)
-            scheduler.start()
-            stopping = asyncio.create_task(stop.wait())
-            try:
-                ends: set[asyncio.Future[Any]] = {stopping, lead, failed}
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                scheduler.shutdown(wait=False)
-                stopping.cancel()
-            if failed.done():
-                failed.result()
-            if lead.done() and not stop.is_set():
-                lead.result()
-
-    def _scheduler(self, failed: asyncio.Future[None]) -> AsyncIOScheduler:
-        scheduler = AsyncIOScheduler(timezone="UTC")
-
-        def every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
-            metrics.job_failures.labels(job.__name__)  # counts from nothing
-            scheduler.add_job(
-                _patient(job),
-                "interval",
-                seconds=seconds,
-                id=job.__name__,
-                coalesce=True,
-                max_instances=1,
-                misfire_grace_time=None,
-            )
-
-        every(_TICK, self.fire_timers)
-        every(_TICK, self.retry_deliveries)
-        every(_HELD_SECONDS, self.release_held)
-        every(_TICK, self.wake_journeys)
-        every(_SCHEDULE_SECONDS, self.begin_scheduled)
-        every(_TICK, self.build)
-        every(_RULES_SECONDS, self.carry_rules)
-        every(_MATCH_SECONDS, self.match)
-        every(_CHAIN_SECONDS, self.chain_consent)
-        every(_TICK, self.serve_people)
-        every(_MODEL_SECONDS, self.fit_models)
-        every(_MODEL_SECONDS, self.score_people)
-        every(_SYNC_SECONDS, self.sync)
-        every(_TRIM_SECONDS, self.trim)
-        every(_EXPIRE_SECONDS, self.expire)
-        every(_EXPIRE_SECONDS, self.expire_archives)
-        every(_RHYTHM_SECONDS, self.learn_hours)
-
-        def on_error(event: JobExecutionEvent) -> None:
-            if not failed.done():
-                failed.set_exception(event.exception)
-
-        scheduler.add_listener(on_error, EVENT_JOB_ERROR)
-        return scheduler
-
-
-def _patient(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """A store that is away for a moment is no failure: the job comes round again."""
-
-    async def run() -> None:
-        try:
-            with metrics.timed(metrics.job_seconds.labels(job.__name__)):
-                await job()
-        except StoreUnavailable as error:
-            metrics.job_failures.labels(job.__name__).inc()
-            log.warning("store_unavailable", job=job.__name__, error=str(error))
-
-    return run

@@ -118,6 +118,8 @@ async def run_worker(settings: Settings, running: Running) -> None:
 
 async def run_scheduler(settings: Settings, running: Running) -> None:
     """Timers, retries and builds, until SIGTERM or SIGINT."""
+    from cdp import timetable
+
     os.nice(_NICE)
     core = _assembled(settings, running)
     jobs = main.jobs(core)
@@ -128,7 +130,7 @@ async def run_scheduler(settings: Settings, running: Running) -> None:
             clock.following(core.database),
             keys_followed(core),
         ):
-            await jobs.run(stop_on_signals())
+            await timetable.keep(jobs, stop_on_signals())
     finally:
         await core.close()
 

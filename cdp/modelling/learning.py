@@ -46,6 +46,15 @@ class Learning:
         """What seals what was learned."""
         return self.people.keyring.vault
 
+    async def recall(self) -> None:
+        """Show again how well each model had judged when it last was looked at."""
+        async with self.database.transaction() as connection:
+            for model in await store.listed(connection):
+                fit = await fits.latest(connection, model.id)
+                fitted = unseal(self.vault, fit) if fit is not None else None
+                if fitted is not None:
+                    _show(model.key, fitted.report)
+
     async def step(self) -> bool:
         """Fit the model that is due; False if none is."""
         async with self.database.transaction() as connection:
@@ -164,6 +173,10 @@ async def last(vault: Vault, connection: Connection, model: Model) -> Fitted | N
 
 def _count(key: str, state: fits.Ended, report: Mapping[str, Any]) -> None:
     metrics.model_fits.labels(key, state).inc()
+    _show(key, report)
+
+
+def _show(key: str, report: Mapping[str, Any]) -> None:
     drift = report.get("drift")
     measured = report.get("measures") or drift
     if measured and measured["auc"]:

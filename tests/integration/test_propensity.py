@@ -117,9 +117,20 @@ async def test_a_model_is_watched_and_learned_anew_when_it_has_lost(
         assert (latest["state"], drift["verdict"]) == ("kept", "holds"), drift
         assert drift["drop"] < 0.1
         assert model["fit"]["version"] == first["version"] == 1
-    told = generate_latest(metrics.registry("scheduler")).decode()
-    assert f'cdp_model_auc_drop{{model="will_buy"}} {drift["drop"]}' in told
-    assert f'outcome="{latest["state"]}"}}' in told
+    assert f'outcome="{latest["state"]}"}}' in shown()
+
+    metrics.model_auc.clear()  # as in a process that has just begun
+    metrics.model_auc_drop.clear()
+    assert "cdp_model_auc{" not in shown()
+    await shop.instance.driver.jobs.recall_models()
+    auc = (latest["report"].get("measures") or drift)["auc"]["value"]
+    assert f'cdp_model_auc{{model="will_buy"}} {auc}' in shown()
+    assert f'cdp_model_auc_drop{{model="will_buy"}} {drift["drop"]}' in shown()
+
+
+def shown() -> str:
+    """What a scheduler's metrics say."""
+    return generate_latest(metrics.registry("scheduler")).decode()
 
 
 async def test_who_lapses_is_told_and_who_is_gone_is_not_asked_about(api: Api) -> None:
