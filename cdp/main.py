@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from activation.opening import Connectors
     from activation.stage import Activation
     from activation.wire import Wire
-    from cdp.jobs import Jobs
     from cdp.pipeline import Pipeline
     from cdp.privacy.work import PrivacyWork
     from cdp.replay import Progress, Replay
+    from cdp.scheduler.jobs import Jobs
     from cdp.stream.agents import Agents
     from cdp.stream.broker import Topics
     from cdp.stream.kafka.relay import Relay
@@ -57,9 +57,9 @@ async def pipeline(
 
     from activation.campaigns.stage import Campaigns
     from activation.wire import Wire
+    from cdp.delivery.sending import Sends
     from cdp.pipeline import Pipeline
     from cdp.privacy import telling
-    from cdp.sending import Sends
     from identity.rulebook import RuleBook
     from identity.stage import Identity
 
@@ -105,10 +105,10 @@ def _connectors(
     """
     from activation.kinds.protocol import Reach
     from activation.opening import Connectors
-    from cdp.bouncing import Unreachable
-    from cdp.finding import Finding
-    from cdp.responses import Tracking
-    from cdp.subscriptions import Gone
+    from cdp.delivery.bouncing import Unreachable
+    from cdp.delivery.finding import Finding
+    from cdp.delivery.responses import Tracking
+    from cdp.delivery.subscriptions import Gone
 
     (client, wire), (files, public_url) = ways, ours
     system = core.vault.system
@@ -134,7 +134,7 @@ def _activation(core: Core, connectors: Connectors, public_url: str) -> Activati
     from activation.lanes.stage import Lanes
     from activation.pacing.stage import Pacing
     from activation.stage import Activation
-    from cdp import composing
+    from cdp.delivery import composing
     from cdp.privacy import telling
 
     told = functools.partial(telling.opened, core.vault.system)
@@ -199,18 +199,18 @@ def relay(settings: Settings, core: Core) -> Relay:
 
 def jobs(core: Core) -> Jobs:
     """What happens by the clock."""
-    from cdp.builds import Builder
     from cdp.evidence.chaining import Chaining
-    from cdp.jobs import Jobs
-    from cdp.matchwork import MatchWork
     from cdp.modelling.learning import Learning
     from cdp.modelling.scoring import Scoring
     from cdp.refreshing import Refreshing
     from cdp.retention.expiring import Expiring
-    from cdp.rhythms import Rhythms
-    from cdp.rulework import RuleWork
-    from cdp.scheduling import Scheduling
-    from cdp.syncing import Syncing
+    from cdp.scheduler.builds import Builder
+    from cdp.scheduler.jobs import Jobs
+    from cdp.scheduler.matchwork import MatchWork
+    from cdp.scheduler.rhythms import Rhythms
+    from cdp.scheduler.rulework import RuleWork
+    from cdp.scheduler.scheduling import Scheduling
+    from cdp.scheduler.syncing import Syncing
 
     builder = Builder(core.database, core.partitions, core.keyring, core.people.profiles)
     rules = RuleWork(core.database, core.partitions, core.people)

@@ -35,17 +35,17 @@ from activation.campaigns.stage import Campaigns
 from activation.model import ERASED, Ended, Entry
 from activation.stage import Activation, Whom
 from cdp import lapses, origins, refreshing, times, touches
-from cdp.barring import barred
-from cdp.campaigning import Looking
 from cdp.db import Database
+from cdp.delivery.barring import barred
+from cdp.delivery.campaigning import Looking
+from cdp.delivery.permits import obliged, permit
+from cdp.delivery.sending import Sends, count
 from cdp.events import DELIVERIES, TOUCHED, ProfileId, SubjectId
 from cdp.hearing import Hearing
 from cdp.log.keyring import Keyring, opened
 from cdp.log.store import Record, partition_of
 from cdp.people import People, unfolded_decisions
-from cdp.permits import obliged, permit
 from cdp.recounting import Recounting
-from cdp.sending import Sends, count
 from cdp.stream.stage import Unit
 from cdp.telemetry import Traces
 from consent.stage import Heard

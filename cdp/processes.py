@@ -118,7 +118,7 @@ async def run_worker(settings: Settings, running: Running) -> None:
 
 async def run_scheduler(settings: Settings, running: Running) -> None:
     """Timers, retries and builds, until SIGTERM or SIGINT."""
-    from cdp import timetable
+    from cdp.scheduler import timetable
 
     os.nice(_NICE)
     core = _assembled(settings, running)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from activation.campaigns import model
 from activation.campaigns.model import Campaign, Journey, Start
 from activation.campaigns.program import Pause, Send
-from cdp.campaigning import Looking
 from cdp.db import Connection
+from cdp.delivery.campaigning import Looking
 from cdp.events import Instant, ProfileId
 from cdp.people import People
 

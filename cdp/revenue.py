@@ -8,8 +8,8 @@ from typing import Any
 from activation.campaigns import worth
 from activation.campaigns.model import Campaign
 from activation.campaigns.numbers import Counted
-from cdp import composing
 from cdp.db import Connection
+from cdp.delivery import composing
 from cdp.log.keyring import Keyring
 
 MOST = 50_000  # journeys, the latest

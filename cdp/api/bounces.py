@@ -17,11 +17,12 @@ from activation.mail import reports
 from activation.mail.reports import Report, Unreadable
 from activation.mail.writing import address_of
 from activation.model import MESSAGE, Delivery
-from cdp import bouncing, facts
+from cdp import facts
 from cdp.api import openapi, pages
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.api.samples import ID
+from cdp.delivery import bouncing
 from cdp.errors import Invalid, NotFound
 from cdp.events import Identifier
 from cdp.forms import Form, load

@@ -17,7 +17,7 @@ from cdp.api.routes import Routes
 from cdp.db import Connection
 from cdp.errors import Conflict
 from cdp.forms import load
-from cdp.matchwork import ENOUGH, unseal
+from cdp.scheduler.matchwork import ENOUGH, unseal
 from cdp.tracing import Tracing
 from identity import inferences
 from identity.matching import store

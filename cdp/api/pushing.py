@@ -13,11 +13,11 @@ from activation.opening import secrets_of
 from activation.push import model
 from activation.push.schema import SubscribingSchema, address, kept
 from activation.push.sealing import public
-from cdp import subscriptions
 from cdp.api import pages, samples_web
 from cdp.api.destinations import opened_secret
 from cdp.api.parts import Parts
 from cdp.collect.request import Visitors
+from cdp.delivery import subscriptions
 from cdp.errors import Invalid, NotFound
 from cdp.forms import load
 from cdp.limits import caller

@@ -12,15 +12,16 @@ from starlette.responses import Response as Answer
 import activation.store as delivery_store
 import identity.store as identity_store
 from activation.mail.writing import address_of
-from cdp import responses, times
+from cdp import times
 from cdp.api.parts import Parts
 from cdp.collect.pixel import GIF
 from cdp.collect.request import Visitors
+from cdp.delivery import responses
+from cdp.delivery.responses import Response
 from cdp.errors import Overloaded, StoreUnavailable
 from cdp.events import Identifier
 from cdp.limits import caller
 from cdp.log.writing import fact_of
-from cdp.responses import Response
 
 _HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 

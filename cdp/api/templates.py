@@ -23,12 +23,13 @@ from activation.templates import mjml, store
 from activation.templates.mjml import Uncompiled
 from activation.templates.model import Template
 from activation.templates.schema import TemplateSchema
-from cdp import composing, times
+from cdp import times
 from cdp.api import openapi, pages, refs
 from cdp.api import samples_templates as samples
 from cdp.api.parts import Parts
 from cdp.api.routes import Routes
 from cdp.db import Connection
+from cdp.delivery import composing
 from cdp.errors import Conflict, Invalid, NotFound
 from cdp.events import DELIVERIES, ProfileId
 from cdp.forms import Form, load

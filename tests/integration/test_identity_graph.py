@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cdp.db import Connection, Database, named
 from cdp.events import SCHEMA, Event, Identifier
-from cdp.rulework import RuleWork
+from cdp.scheduler.rulework import RuleWork
 from cdp.trials import Changes
 from identity import rulebook
 from identity.graph import Edge, Node, Verdict, earliest, edge, latest, verdict

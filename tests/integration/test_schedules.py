@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from cdp import scheduling, times
+from cdp import times
 from cdp.db import named
+from cdp.scheduler import scheduling
 from tests.conftest import Api
 from tests.integration.test_campaigns import add, define, journeys, sent
 from tests.integration.test_deliveries import decide

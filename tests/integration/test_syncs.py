@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import activation.syncing.store as sync_store
-from cdp import syncing
 from cdp.db import named
+from cdp.scheduler import syncing
 from tests.conftest import Api
 from tests.support.receiver import Receiver, Request, receiving
 

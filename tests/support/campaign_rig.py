@@ -30,9 +30,9 @@ from activation.pacing.schema import PacingSchema, policy_of
 from activation.pacing.stage import Pacing
 from activation.stage import Activation, Whom
 from cdp.db import Connection, Database, named
+from cdp.delivery.permits import permit
 from cdp.events import Event
 from cdp.locks import Lock
-from cdp.permits import permit
 from consent.model import Decision
 from consent.purposes import DEFAULT_PURPOSES, Purpose, by_channel
 from consent.stamps import signal_of

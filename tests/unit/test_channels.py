@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activation.model import Destination, Entry, plan
-from cdp.permits import permit
+from cdp.delivery.permits import permit
 from consent.model import Decision
 from consent.purposes import DAY, Purpose, by_channel
 from consent.stamps import signal_of

@@ -172,7 +172,7 @@ def test_without_scikit_learn_the_extra_is_named() -> None:
 
 def test_neither_api_nor_workers_nor_whoever_scores_load_scikit_learn() -> None:
     program = (
-        "import sys, cdp.api.app, cdp.pipeline, cdp.jobs, profiles.learning.assigning\n"
+        "import sys, cdp.api.app, cdp.pipeline, cdp.scheduler.jobs, profiles.learning.assigning\n"
         "print([m for m in ('sklearn', 'scipy') if m in sys.modules])"
     )
     run = subprocess.run(

@@ -14,8 +14,8 @@ from activation.model import Delivery
 from activation.stage import Activation, Ready
 from activation.store import Mark
 from cdp import metrics, times
-from cdp.attempts import attempts
 from cdp.db import Database
+from cdp.delivery.attempts import attempts
 from cdp.errors import StoreUnavailable
 from cdp.telemetry import Traces
 

@@ -11,8 +11,8 @@ from activation.mail.reports import Report, report_of
 from activation.mail.writing import address_of
 from activation.model import Delivery
 from cdp import facts
+from cdp.delivery.finding import Finding
 from cdp.events import Event
-from cdp.finding import Finding
 from cdp.log.vault import Vault
 from cdp.suppression import store as suppressions
 

@@ -13,23 +13,23 @@ import identity.store as identity_store
 import profiles.store as profile_store
 from activation.lanes import releasing
 from cdp import metrics, times, touches
-from cdp.builds import Builder
 from cdp.db import Database
 from cdp.events import DELIVERIES, TOUCHED
 from cdp.evidence.chaining import Chaining
 from cdp.log import store as log_store
 from cdp.log.store import Message
-from cdp.matchwork import MatchWork
 from cdp.modelling.learning import Learning
 from cdp.modelling.scoring import TURNS, Scoring
 from cdp.privacy.work import PrivacyWork
 from cdp.refreshing import Refreshing
 from cdp.retention.expiring import Expiring
-from cdp.rhythms import Rhythms
-from cdp.rulework import RuleWork
-from cdp.scheduling import Scheduling
+from cdp.scheduler.builds import Builder
+from cdp.scheduler.matchwork import MatchWork
+from cdp.scheduler.rhythms import Rhythms
+from cdp.scheduler.rulework import RuleWork
+from cdp.scheduler.scheduling import Scheduling
+from cdp.scheduler.syncing import Syncing
 from cdp.stream import checkpoints
-from cdp.syncing import Syncing
 
 _SLICE = 2000
 _PAUSE = 0.05  # seconds between two pieces of what must hold up nobody

@@ -12,9 +12,9 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from cdp import metrics
 from cdp.errors import StoreUnavailable
-from cdp.jobs import Jobs
 from cdp.leading import leading
 from cdp.locks import Lock
+from cdp.scheduler.jobs import Jobs
 
 Job: TypeAlias = Callable[[], Awaitable[None]]
 

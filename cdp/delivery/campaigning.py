@@ -12,9 +12,9 @@ from activation.campaigns.going import Present, Way
 from activation.kinds import KINDS
 from activation.model import Destination, needed
 from cdp.db import Connection
+from cdp.delivery.permits import permit
 from cdp.events import ProfileId
 from cdp.people import People, Stands
-from cdp.permits import permit
 from profiles import segments
 
 

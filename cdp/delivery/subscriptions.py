@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdp import facts
+from cdp.delivery.finding import Finding
 from cdp.events import Event
-from cdp.finding import Finding
 from cdp.log.vault import Vault
 
 

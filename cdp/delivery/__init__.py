@@ -1,0 +1,1 @@
+"""What the core gives to each delivery: consent's word, bars, links, facts; and its sending."""

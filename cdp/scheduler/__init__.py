@@ -1,0 +1,1 @@
+"""What happens by the clock and in the background, done by one process at a time."""
