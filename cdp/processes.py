@@ -118,11 +118,12 @@ async def run_worker(settings: Settings, running: Running) -> None:
 
 async def run_scheduler(settings: Settings, running: Running) -> None:
     """Timers, retries and builds, until SIGTERM or SIGINT."""
+    from cdp import clockwork
     from cdp.scheduler import timetable
 
     os.nice(_NICE)
     core = _assembled(settings, running)
-    jobs = main.jobs(core)
+    jobs = clockwork.jobs(core)
     tune()
     try:
         async with (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cdp import main, times
+from cdp.clockwork import jobs
 from cdp.instance import Running
 from cdp.replay import until_quiet
 from cdp.times import iso
@@ -54,7 +55,7 @@ async def grant(api: Api, ref: str, **more: Any) -> None:
 async def later(api: Api, days: int) -> None:
     """What happens by the clock, so many days from now."""
     times.set_ahead(-days * DAY)
-    await main.jobs(api.instance.core).fire_timers()
+    await jobs(api.instance.core).fire_timers()
     await api.settle()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cdp import main, times
+from cdp.clockwork import jobs
 from cdp.collect import keys
 from cdp.db import named
 from cdp.evidence.verifying import Verdict, Verifying
@@ -52,11 +53,11 @@ async def send(api: Api, user: str, key: str = "", **more: Any) -> None:
 
 async def expire(api: Api, days: int) -> int:
     """What the scheduler does, so many days later; how many events it took out."""
-    jobs = main.jobs(api.instance.core)
-    await jobs.chain_consent()
+    work = jobs(api.instance.core)
+    await work.chain_consent()
     times.set_ahead(-days * DAY)
     with changes("scheduler") as risen:
-        await jobs.expire()
+        await work.expire()
     times.set_ahead(0)
     return round(risen["cdp_expired_total"])
 

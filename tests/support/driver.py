@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from cdp.assembly import Core
+from cdp.clockwork import jobs
 from cdp.db import named
 from cdp.events import DELIVERIES
 from cdp.log import store
-from cdp.main import jobs, stages
+from cdp.main import stages
 from cdp.pipeline import Pipeline
 from cdp.stream.broker import Chunk
 from cdp.stream.stage import Stage
