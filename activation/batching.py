@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from activation import claims
+from activation.gate import Ready
 from activation.lanes.model import BUSY, Lane
-from activation.stage import Ready
 from activation.store import Mark
 from cdp.events import Instant
 from cdp.times import SECOND

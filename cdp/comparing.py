@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import consent.stage as consent_stage
 import identity.store as identity_store
 from cdp import times
+from cdp.bounded import make_room
 from cdp.confidence import PURPOSE
 from cdp.db import Connection
 from cdp.events import ProfileId, SubjectId
@@ -112,10 +113,9 @@ class Comparing:
         if held is not None and held[0] == (versions, without) and None not in versions:
             return held[1]
         self.held.pop(part, None)
-        if len(self.held) >= HELD:
-            del self.held[next(iter(self.held))]
         made = record(self.matching, fragments.values(), without)
         self.held[part] = (versions, without), made
+        make_room(self.held, HELD)
         return made
 
     def _keys(self, each: Record) -> list[bytes]:

@@ -11,7 +11,7 @@ from sqlalchemy import TextClause
 
 from cdp.db import Connection, named
 from cdp.log.keyring import Keyring
-from profiles import defining, fragment
+from profiles import fragment, keeping
 
 _BATCH = 1000
 
@@ -71,7 +71,7 @@ async def _plain(
 
 async def _fragments(connection: Connection, keyring: Keyring) -> Digest:
     """Of what they hold in clear: the same fragment is sealed differently every time."""
-    kept = await defining.counting_all(connection)
+    kept = await keeping.counting_all(connection)
     whole, rows = hashlib.sha256(), 0
     async for batch in _batches(connection, _FRAGMENTS):
         boxes = await keyring.load(connection, [subject for subject, _ in batch])

@@ -32,8 +32,9 @@ import profiles.store as profile_store
 from activation import claims
 from activation.campaigns.listening import listen
 from activation.campaigns.stage import Campaigns
+from activation.gate import Whom
 from activation.model import ERASED, Ended, Entry
-from activation.stage import Activation, Whom
+from activation.stage import Activation
 from cdp import lapses, origins, refreshing, times, touches
 from cdp.db import Database
 from cdp.delivery.barring import barred

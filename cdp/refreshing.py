@@ -14,10 +14,10 @@ import msgspec
 
 import activation.store as delivery_store
 import identity.store as identity_store
+from activation.gate import Ready
 from activation.model import UPDATED, Delivery, Destination, delivery_id, needed
 from activation.refreshing import store
 from activation.shaping import COMPUTED, shaped
-from activation.stage import Ready
 from cdp import times
 from cdp.db import Connection, Database
 from cdp.events import DELIVERIES, Instant, ProfileId

@@ -52,20 +52,17 @@ async def standings(
     every = {node for sides in people.values() for nodes in sides for node in nodes}
     known = await store.of(connection, every)
     seen = await store.seen(connection, every)
+    later = tail or {}
     told = {
-        person: [[_told(node, known, tail or {}, seen) for node in nodes] for nodes in sides]
+        node: Told((*known.get(node, ()), *later.get(node, ())), seen.get(node, ()))
+        for node in known.keys() | later.keys() | seen.keys()
+    }
+    return {
+        person: standing(
+            ground, [[told[node] for node in nodes if node in told] for nodes in sides]
+        )
         for person, sides in people.items()
     }
-    return {person: standing(ground, sides) for person, sides in told.items()}
-
-
-def _told(
-    node: SubjectId,
-    known: Mapping[SubjectId, Sequence[Decision]],
-    tail: Mapping[SubjectId, Sequence[Decision]],
-    seen: Mapping[SubjectId, Sequence[str]],
-) -> Told:
-    return Told((*known.get(node, ()), *tail.get(node, ())), seen.get(node, ()))
 
 
 async def signals(connection: Connection) -> dict[str, frozenset[str]]:

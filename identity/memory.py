@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from cdp.bounded import make_room
 from cdp.events import Event, Instant
 from identity.graph import Edge, Inference, Node
 from identity.identifiers import Named, Ruling, ruling
@@ -51,7 +52,7 @@ class Memory:
         """Remember that of these everything is known with evidence no later than that."""
         for named, at in said.items():
             self._settled[named] = min(at, self._settled.get(named, at))
-        _make_room(self._settled, min(self._size, SETTLED))
+        make_room(self._settled, min(self._size, SETTLED))
 
     def news(self, nodes: Iterable[Node], edges: Iterable[Edge]) -> News:
         """What of this must be looked up, or written."""
@@ -72,7 +73,7 @@ class Memory:
             self._known[node.id] = (node.first_seen, b"")
         for each in edges:
             self._known[_key(each)] = (each.first_seen, each.event)
-        _make_room(self._known, self._size)
+        make_room(self._known, self._size)
 
 
 class Said:
@@ -102,8 +103,3 @@ class Said:
 
 def _key(edge: Edge) -> bytes:
     return edge.a + edge.b + bytes((edge.kind,))
-
-
-def _make_room(held: dict[Any, Any], size: int) -> None:
-    while len(held) > size:
-        del held[next(iter(held))]

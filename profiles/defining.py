@@ -1,4 +1,4 @@
-"""What is defined over profiles: the counters that it needs, and the builds that bring it in.
+"""What is defined over profiles, and the builds that bring it in.
 
 Segments, computed traits and models share them. Who changes a definition bumps `definitions` first,
 so that nobody evaluates half of a change.
@@ -6,18 +6,18 @@ so that nobody evaluates half of a change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import msgspec
 
 from cdp.db import Connection, named
+from profiles import keeping
 from profiles.facts import numbered
-from profiles.fragment import Counting, counting
 from profiles.language.conditions import asked, counters
 from profiles.language.counters import Counter
-from profiles.language.parsing import Known, counter, measure, parse, references
+from profiles.language.parsing import Known, measure, parse, references
 from profiles.learning import features
 from profiles.model import Computed, Definition
 
@@ -44,25 +44,7 @@ PROGRESS = (
 _SHARE = named("select version, watched from definitions for share")
 _BUMP = named("update definitions set version = version + 1")
 _HOLD = named("select version from definitions for update")
-_FIELDS = "c.id, c.event, c.filters, c.newest, c.keep, c.property, c.horizon"
-_COUNTERS = named(f"select {_FIELDS}, c.build from counters c order by c.id")  # noqa: S608
-_ADD_COUNTER = named(
-    """
-    insert into counters (build, event, filters, newest, keep, property, horizon)
-    values (:build, :event, cast(:filters as json), :newest, :keep, :property, :horizon)
-    """
-)
-_DROP_COUNTERS = named("delete from counters where id = any(:ids)")
 _ADD_BUILD = named("insert into builds (reason) values (:reason) returning id")
-_KEPT = named(
-    f"select b.partition, {_FIELDS}"  # noqa: S608 - our own constant
-    "  from counters c join build_partitions b using (build) where b.partition = any(:partitions)"
-    " order by c.id"
-)
-_COUNTED = named(
-    f"select b.partition, b.since, b.done, {_FIELDS}"  # noqa: S608 - our own constant
-    "  from counters c join build_partitions b using (build) where b.partition = any(:partitions)"
-)
 _ACTIVATE_SEGMENTS = named("update segments set active = wanted where build = :build")
 _ACTIVATE_COMPUTED = named("update computed_traits set active = wanted where build = :build")
 _ACTIVATE_MODELS = named("update models set active = wanted where build = :build")
@@ -83,17 +65,6 @@ _VERSIONS = named(
 )
 
 
-Counted: TypeAlias = Callable[[int, int], Counting]  # of a log partition and an offset in it
-
-
-class Kept(NamedTuple):
-    """A counter as it is stored, with the build that brought it in."""
-
-    id: int
-    counter: Counter
-    build: int
-
-
 class Version(NamedTuple):
     """A definition as it was wanted from some time on."""
 
@@ -107,12 +78,7 @@ class Version(NamedTuple):
 async def start_build(connection: Connection, reason: str, needed: Iterable[Counter] = ()) -> int:
     """Note that all of history is to be looked at again, for these counters as far as new."""
     build: int = (await connection.execute(_ADD_BUILD, {"reason": reason})).scalar_one()
-    known = {each.counter for each in await kept(connection)}
-    for new in sorted(set(needed) - known):
-        filters = msgspec.json.encode(msgspec.json.decode(new.key)["where"]).decode()
-        values = {"build": build, "event": new.event, "filters": filters, "newest": new.newest}
-        values |= {"keep": new.keep, "property": new.of, "horizon": new.horizon}
-        await connection.execute(_ADD_COUNTER, values)
+    await keeping.add(connection, build, needed)
     return build
 
 
@@ -173,9 +139,7 @@ async def drop_unused_counters(connection: Connection) -> None:
         for each in definitions_:
             if each is not None:
                 needed |= set(_NEEDED[kind](each))
-    unused = [each.id for each in await kept(connection) if each.counter not in needed]
-    if unused:
-        await connection.execute(_DROP_COUNTERS, {"ids": unused})
+    await keeping.keep_only(connection, needed)
 
 
 _NEEDED: Mapping[str, Callable[[Mapping[str, Any]], Iterable[Counter]]] = {
@@ -233,48 +197,10 @@ async def computed(connection: Connection) -> list[Computed]:
 
 async def numbers(connection: Connection) -> dict[str, str]:
     """Under which number each counter and each model is in fragments."""
-    found = {each.counter.key: str(each.id) for each in await kept(connection)}
+    found = {each.counter.key: str(each.id) for each in await keeping.kept(connection)}
     return found | await models(connection)
 
 
 async def models(connection: Connection) -> dict[str, str]:
     """Likewise of models alone."""
     return {numbered(key): str(number) for key, number in await connection.execute(_MODELS)}
-
-
-async def kept(connection: Connection) -> list[Kept]:
-    """Every counter there is."""
-    rows = await connection.execute(_COUNTERS)
-    return [Kept(row[0], counter(*row[1:7]), row[7]) for row in rows]
-
-
-async def counting_all(connection: Connection) -> Counting:
-    """Every counter there is, for folding."""
-    return counting((each.id, each.counter) for each in await kept(connection))
-
-
-async def counting_by_partition(
-    connection: Connection, partitions: Sequence[int]
-) -> dict[int, Counting]:
-    """The counters that the live agent maintains in each of these log partitions."""
-    found: dict[int, list[tuple[int, Counter]]] = {partition: [] for partition in partitions}
-    for partition, number, *fields in await connection.execute(
-        _KEPT, {"partitions": list(partitions)}
-    ):
-        found[partition].append((number, counter(*fields)))
-    return {partition: counting(each) for partition, each in found.items()}
-
-
-async def counted(connection: Connection, partitions: Collection[int]) -> Counted:
-    """Which counters an event is in by now: those kept live since it, and those built up to it."""
-    rows = (await connection.execute(_COUNTED, {"partitions": list(partitions)})).all()
-    made: dict[tuple[bool, ...], Counting] = {}
-
-    def at(partition: int, offset: int) -> Counting:
-        found = tuple(row[0] == partition and not row[2] <= offset < row[1] for row in rows)
-        if found not in made:
-            counters = (row[3:] for row, is_in in zip(rows, found, strict=True) if is_in)
-            made[found] = counting((number, counter(*fields)) for number, *fields in counters)
-        return made[found]
-
-    return at

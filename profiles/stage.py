@@ -8,11 +8,11 @@ from typing import NamedTuple, TypeAlias
 
 from cdp.db import Connection
 from cdp.events import Instant, ProfileId, SubjectId
-from profiles import carrying, defining, store
-from profiles.defining import Counted
+from profiles import carrying, defining, keeping, store
 from profiles.facts import Sight, Somebody
 from profiles.folding import Folding
 from profiles.fragment import Counting, Fragment, has_happened
+from profiles.keeping import Counted
 from profiles.language.aspects import Aspect
 from profiles.model import (
     Computed,
@@ -94,15 +94,15 @@ class Profiles:
     async def counted(self, connection: Connection, homes: Collection[int]) -> Counted:
         """Which counters an event of these log partitions is in by now."""
         if self.replaying:
-            every = await defining.counting_all(connection)
+            every = await keeping.counting_all(connection)
             return lambda partition, offset: every
-        return await defining.counted(connection, homes)
+        return await keeping.counted(connection, homes)
 
     async def _kept(self, connection: Connection, partitions: Sequence[int]) -> dict[int, Counting]:
         """The counters kept in each log partition; in a replay all of them from the start."""
         if self.replaying:
-            return dict.fromkeys(partitions, await defining.counting_all(connection))
-        return await defining.counting_by_partition(connection, partitions)
+            return dict.fromkeys(partitions, await keeping.counting_all(connection))
+        return await keeping.counting_by_partition(connection, partitions)
 
     async def evaluate(
         self, connection: Connection, people: Sequence[Person], signals: Signals, now: Instant

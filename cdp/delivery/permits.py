@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from activation.stage import Permit
+from activation.gate import Permit
 from cdp import times
 from consent.purposes import whole
 from consent.standing import Standing

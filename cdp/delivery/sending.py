@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import structlog
 
 from activation.batching import batches, unsent
+from activation.gate import Ready
 from activation.kinds.protocol import Late
 from activation.lanes.model import OPEN
 from activation.model import Delivery
-from activation.stage import Activation, Ready
+from activation.stage import Activation
 from activation.store import Mark
 from cdp import metrics, times
 from cdp.db import Database

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cdp.bounded import make_room
 from cdp.importing.mapping import Map, Planned, Problem, planned, shifted
 from cdp.importing.reading import START, Lines, Mark, Record, records
 
@@ -119,6 +120,5 @@ class Source:
         if call.once in self._made:
             return True
         self._made[call.once] = None
-        if len(self._made) > MAX_MEMORY:
-            del self._made[next(iter(self._made))]
+        make_room(self._made, MAX_MEMORY)
         return False

@@ -21,7 +21,7 @@ from consent.standing import granted
 from identity import identifiers
 from identity.graph import NodeId
 from identity.rules import Rules
-from profiles import defining
+from profiles import defining, keeping
 from profiles.facts import Sight, Somebody
 from profiles.fragment import Fragment, empty, fold, has_happened, parts
 from profiles.model import Shown, compute_all, evaluate_all, join
@@ -114,7 +114,7 @@ class Past:
         wrong: dict[SubjectId, set[bytes]],
     ) -> dict[SubjectId, Fragment]:
         """Without what is `wrong`, to which all is added that was corrected by then."""
-        kept = await defining.counting_all(connection)
+        kept = await keeping.counting_all(connection)
         fragments: dict[SubjectId, Fragment] = {}
         async for records in log_store.of_subjects(connection, nodes):
             for subject, event in await self.people.keyring.open_events(connection, records):

@@ -19,7 +19,7 @@ from cdp.log.keyring import Keyring
 from cdp.log.store import Message
 from cdp.stream import checkpoints
 from consent.model import denied
-from profiles import defining, fragment
+from profiles import defining, fragment, keeping
 from profiles.fragment import Counting
 from profiles.stage import Profiles
 
@@ -104,7 +104,7 @@ class Builder:
                 return await self._touch(connection, build)
             counters = fragment.counting(
                 (kept.id, kept.counter)
-                for kept in await defining.kept(connection)
+                for kept in await keeping.kept(connection)
                 if kept.build == build.id
             )
             return await self._count(connection, build, counters)

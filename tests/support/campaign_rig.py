@@ -21,6 +21,7 @@ from activation.campaigns.listening import listen
 from activation.campaigns.stage import Campaigns
 from activation.claims import Claim
 from activation.composing import Asked
+from activation.gate import Whom
 from activation.kinds.protocol import Reach
 from activation.lanes.stage import Lanes
 from activation.model import Delivery, Destination, Entry, needed
@@ -28,7 +29,7 @@ from activation.opening import Connectors
 from activation.pacing import store as pacing_store
 from activation.pacing.schema import PacingSchema, policy_of
 from activation.pacing.stage import Pacing
-from activation.stage import Activation, Whom
+from activation.stage import Activation
 from cdp.db import Connection, Database, named
 from cdp.delivery.permits import permit
 from cdp.events import Event
