@@ -16,7 +16,6 @@ from cdp.services.server import Server, free_port, secret_in
 
 _NOBODY = "65534"
 _SETTINGS = {
-    "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "max_connections": "100",
@@ -53,7 +52,8 @@ class Postgres(Server):
             shutil.rmtree(data, ignore_errors=True)
             self._initialise(data)
         self.port = self.port or free_port()
-        options = [f"-c{key}={value}" for key, value in _SETTINGS.items()]
+        settings = _SETTINGS | {"shared_buffers": f"{_buffers()}MB"}
+        options = [f"-c{key}={value}" for key, value in settings.items()]
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-k", ""]
         command = [str(self._bin / "postgres"), "-D", str(data), *address, *options]
         self.spawn([*_as_somebody(), *command], self._ready)
@@ -76,6 +76,15 @@ class Postgres(Server):
         except FileNotFoundError:
             return False
         return lines[:1] == [str(self.pid)] and lines[7:] == ["ready   "]
+
+
+def _buffers() -> int:
+    """Megabytes of pages that PostgreSQL keeps at most: an eighth of the machine, 1 GB at most.
+
+    They are taken as they are needed. With five million events, a fifth less work than with 256 MB.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(1024, max(256, memory // 8 // 2**20))
 
 
 def _binaries() -> Path:
