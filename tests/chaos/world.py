@@ -84,7 +84,8 @@ class World:
         return int(events.get("Tick", 0))
 
     async def quiet(self, seconds: float = 240) -> None:
-        """Until everything that was sent is handled."""
+        """Until all that was harmed is back, and everything that was sent is handled."""
+        await asyncio.to_thread(self.platform.wait_ready, seconds)
         await asyncio.to_thread(self.platform.wait_quiet, seconds)
 
 

@@ -179,6 +179,10 @@ class Platform:
         pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
+    def wait_ready(self, seconds: float = _QUIET_SECONDS) -> None:
+        """Until the API has its stores, after one of them was gone."""
+        self.wait_for(self._ready, seconds, "readiness")
+
     def wait_quiet(self, seconds: float = _QUIET_SECONDS) -> None:
         """Until every event, touched profile and delivery is handled and every build is done."""
         self.wait_for(self._quiet, seconds, "quiet")
