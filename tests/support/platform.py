@@ -58,7 +58,7 @@ class Platform:
                 stderr=subprocess.STDOUT,
                 preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509
             )
-        self.wait_for(self._ready, _START_SECONDS, "readiness")
+        self.wait_ready(_START_SECONDS)
 
     def stop(self) -> None:
         """End it as an operator does; AssertionError if it fails, or leaves a process behind."""
@@ -175,8 +175,8 @@ class Platform:
 
     def gauges(self) -> dict[str, float]:
         """What `/metrics` tells, in no time; `cdp_lag{topic="events"}` is one of the names."""
-        lines = self.get("/metrics").raise_for_status().text.splitlines()
-        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        told = self.get("/metrics").raise_for_status().text
+        pairs = (line.rsplit(" ", 1) for line in told.splitlines() if line[:1] != "#")
         return {name: float(value) for name, value in pairs}
 
     def wait_ready(self, seconds: float = _QUIET_SECONDS) -> None:
