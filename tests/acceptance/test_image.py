@@ -42,13 +42,12 @@ def variables(written: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def venv() -> Iterator[Path]:
     """The first stage, with its directories below another one."""
-    uv = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
     with tempfile.TemporaryDirectory(prefix="cdp-image-") as made:
         home = Path(made)
         home.chmod(0o755)
         place = {"/opt/cdp": str(home / "opt"), "/src": str(home / "src")}
         (home / "src").mkdir()
-        environment = os.environ | {"PATH": f"{Path(uv).parent}:{os.environ['PATH']}"}
+        environment = with_uv()
         for word, written in stages()[0]:
             if word == "ARG":
                 environment |= variables(written)
@@ -63,6 +62,12 @@ def venv() -> Iterator[Path]:
         without_write(home / "opt")
         yield home / "opt"
         subprocess.run(["chmod", "-R", "u+w", str(home)], check=True)
+
+
+def with_uv() -> dict[str, str]:
+    """This environment, with the tool in it that the image is built by."""
+    uv = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
+    return os.environ | {"PATH": f"{Path(uv).parent}:{os.environ['PATH']}"}
 
 
 def copy(names: list[str], to: Path) -> None:
@@ -149,7 +154,7 @@ def test_it_has_no_servers_and_nothing_to_install_with(venv: Path, tmp_path: Pat
 def test_what_is_optional_can_be_left_out_and_put_in(extras: str, venv: Path) -> None:
     (install,) = (line for word, line in stages()[0] if word == "RUN" and "EXTRAS" in line)
     asked = install.partition("&&")[0].replace("pip install", "pip install --dry-run")
-    environment = os.environ | {"EXTRAS": extras, "VIRTUAL_ENV": str(venv)}
+    environment = with_uv() | {"EXTRAS": extras, "VIRTUAL_ENV": str(venv)}
     told = run(asked, ROOT, environment)
     assert ("+ pyarrow==" in told) == ("+ scikit-learn==" in told) == bool(extras), told
     assert "- " not in told.replace("- cdp==", ""), told
