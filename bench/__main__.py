@@ -105,21 +105,24 @@ def run(names: list[str], stored: int, failed: list[str]) -> Iterator[list[Figur
     """The figures by name, as they are found; what breaks is told, and keeps no other back."""
     others = alone(stored)
     if not names or set(names) - others.keys():
-        yield from on_platform(names)
+        yield from on_platform(names, failed)
     for name, measure in others.items():
-        if names and name not in names:
-            continue
-        console.print(f"{name} …")
-        try:
-            found = measure()
-        except Exception:  # noqa: BLE001 - of one figure: told, and the others are taken
-            console.print_exception()
-            failed.append(name)
-        else:
-            yield found
+        if not names or name in names:
+            yield attempted(name, measure, failed)
 
 
-def on_platform(names: list[str]) -> Iterator[list[Figure]]:
+def attempted(name: str, measure: Callable[[], list[Figure]], failed: list[str]) -> list[Figure]:
+    """What one of them comes to; none, and its name in `failed`, if it breaks."""
+    console.print(f"{name} …")
+    try:
+        return measure()
+    except Exception:  # noqa: BLE001 - of one figure: told, and the others are taken
+        console.print_exception()
+        failed.append(name)
+        return []
+
+
+def on_platform(names: list[str], failed: list[str]) -> Iterator[list[Figure]]:
     """Those that are measured on one platform, in this order."""
     with tempfile.TemporaryDirectory() as home, running(Path(home)) as platform:
         figures.define_segments(platform)
@@ -136,10 +139,13 @@ def on_platform(names: list[str]) -> Iterator[list[Figure]]:
         for name, step in steps.items():
             if names and name not in names:
                 continue
-            console.print(f"{name} …")
-            found = step()
-            yield found if isinstance(found, list) else [found]
-            platform.wait_quiet(600)
+
+            def measure(step: Callable[[], Figure | list[Figure]] = step) -> list[Figure]:
+                found = step()
+                platform.wait_quiet(600)
+                return found if isinstance(found, list) else [found]
+
+            yield attempted(name, measure, failed)
 
 
 def show(made: list[Figure]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import structlog
@@ -43,6 +44,7 @@ def timetable(jobs: Jobs) -> dict[Job, float]:
         jobs.expire: 60,
         jobs.expire_archives: 60,
         jobs.learn_hours: 3600,
+        jobs.recall_models: 3600,
     }
 
 
@@ -72,10 +74,10 @@ def _scheduler(jobs: Jobs, failed: asyncio.Future[None]) -> AsyncIOScheduler:
         timezone="UTC",
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
-    scheduler.add_job(_patient(jobs.recall_models), id="recall_models")  # once
     for job, seconds in timetable(jobs).items():
         metrics.job_failures.labels(_name(job))  # counts from nothing
         scheduler.add_job(_patient(job), "interval", seconds=seconds, id=_name(job))
+    scheduler.modify_job(_name(jobs.recall_models), next_run_time=datetime.now(UTC))  # and at once
 
     def on_error(event: JobExecutionEvent) -> None:
         if not failed.done():
